@@ -1,0 +1,10 @@
+"""The app's configuration."""
+
+from django.apps import AppConfig
+
+
+class AnnotatorConfig(AppConfig):
+    """The one app of the project."""
+
+    name = "annotator"
+    label = "annotator"

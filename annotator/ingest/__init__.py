@@ -1,0 +1,1 @@
+"""The machine door: foreign formats in and out, decoded purely."""

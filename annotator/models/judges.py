@@ -1,0 +1,195 @@
+"""Judges, their versions, and the guideline that experts go by."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from alignment.labels import LabelRule, Side, Sides
+from alignment.readiness import Thresholds
+from annotator.models.fields import JSONTextField
+from annotator.models.people import User
+from annotator.models.traces import Experiment
+from judges.instructions import Demonstration, InstructionsJudge
+from judges.values import Value, ValueType
+
+
+class JudgeQuerySet(models.QuerySet["Judge"]):
+    """Reads of judges."""
+
+    def visible_to(self, user: User) -> JudgeQuerySet:
+        """Those of the user's teams."""
+        return self.filter(experiment__team__in=user.team_roles())
+
+
+class Judge(models.Model):
+    """A named judge of an experiment, with its policies. What it says to a model is in its versions."""
+
+    class AlignmentPolicy(models.TextChoices):
+        AUTOMATIC = "AUTOMATIC", "Start a run by itself as soon as the feedback suffices"
+        MANUAL = "MANUAL", "An admin starts every run"
+
+    class PromotionPolicy(models.TextChoices):
+        AUTOMATIC = "AUTOMATIC", "Promote by itself when decisively better"
+        APPROVAL = "APPROVAL", "An admin approves every promotion"
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="judges")
+    name = models.CharField(max_length=250)
+    description = models.TextField(blank=True)
+    current_version = models.ForeignKey(
+        "JudgeVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    previous_version = models.ForeignKey(
+        "JudgeVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    guideline = models.ForeignKey(
+        "GuidelineVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    sides_data = JSONTextField(default=dict, blank=True)
+    label_rule = models.CharField(
+        max_length=12, choices=[(rule.value, rule.value) for rule in LabelRule], default=LabelRule.MAJORITY.value
+    )
+    adjudicator = models.CharField(max_length=250, blank=True)
+    minimum_labels = models.PositiveIntegerField(default=10)
+    recommended_labels = models.PositiveIntegerField(default=50)
+    minimum_share = models.FloatField(default=0.30)
+    alignment_policy = models.CharField(
+        max_length=10, choices=AlignmentPolicy.choices, default=AlignmentPolicy.AUTOMATIC
+    )
+    realign_after = models.PositiveIntegerField(default=10)
+    # Set when labels or verdicts change, cleared by the worker that has looked: a lost message is thus found again.
+    readiness_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    optimizer = models.CharField(max_length=200, default="simba")
+    optimizer_params = JSONTextField(default=dict, blank=True)
+    optimizer_model = models.CharField(max_length=200, blank=True)
+    promotion_policy = models.CharField(
+        max_length=10, choices=PromotionPolicy.choices, default=PromotionPolicy.AUTOMATIC
+    )
+    promotion_margin = models.FloatField(default=0.0)
+    max_harm_per_side = models.FloatField(default=0.10)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = JudgeQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["experiment", "name"], name="judge_name_unique_in_experiment")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.pk})"
+
+    @property
+    def value_type(self) -> ValueType:
+        """What its verdicts and the feedback under its name may be."""
+        if self.current_version is None:
+            raise ValueError(f"The judge {self.name} has no version yet.")
+        return self.current_version.value_type
+
+    @property
+    def sides(self) -> Sides:
+        """Which values count as positive, negative or neutral."""
+        if self.sides_data:
+            return Sides.from_dict(self.sides_data)
+        return Sides.default_for(self.value_type)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What its feedback must reach before it may be aligned."""
+        return Thresholds(
+            minimum=self.minimum_labels,
+            recommended=self.recommended_labels,
+            min_share=self.minimum_share,
+        )
+
+    def side_of(self, value: Value) -> Side:
+        """The side that a value counts for."""
+        return self.sides.side_of(value)
+
+
+class JudgeVersion(models.Model):
+    """What a judge is at one time. Never changed: an edit, a run or a client makes a new one."""
+
+    class Origin(models.TextChoices):
+        PERSON = "PERSON", "Edited"
+        RUN = "RUN", "Alignment run"
+        CLIENT = "CLIENT", "Client"
+        IMPORT = "IMPORT", "Import"
+
+    judge = models.ForeignKey(Judge, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    instructions = models.TextField()
+    value_type_data = JSONTextField()
+    model = models.CharField(max_length=200, blank=True)
+    inference_params = JSONTextField(default=dict, blank=True)
+    base_url = models.CharField(max_length=500, blank=True)
+    extra_headers = JSONTextField(default=dict, blank=True)
+    demonstrations = JSONTextField(default=list, blank=True)
+    generate_rationale_first = models.BooleanField(default=True)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.PERSON)
+    guideline = models.ForeignKey(
+        "GuidelineVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    note = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["judge", "number"], name="version_number_unique_in_judge")
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number} of judge {self.judge_id} ({self.pk})"
+
+    @property
+    def value_type(self) -> ValueType:
+        """What its verdicts may be."""
+        return ValueType.from_dict(self.value_type_data)
+
+    def to_domain(self) -> InstructionsJudge:
+        """The judge that can be called.
+
+        Raises:
+            InvalidJudgeError: when what is stored makes no judge.
+        """
+        return InstructionsJudge(
+            name=self.judge.name,
+            instructions=self.instructions,
+            value_type=self.value_type,
+            model=self.model,
+            description=self.judge.description,
+            inference_params=self.inference_params,
+            base_url=self.base_url or None,
+            extra_headers=self.extra_headers,
+            generate_rationale_first=self.generate_rationale_first,
+            demonstrations=tuple(Demonstration(**item) for item in self.demonstrations),
+        )
+
+
+class GuidelineVersion(models.Model):
+    """The experts' written criteria: a text, and per value when to choose it. Never changed, only followed."""
+
+    judge = models.ForeignKey(Judge, on_delete=models.CASCADE, related_name="guidelines")
+    number = models.PositiveIntegerField()
+    text = models.TextField(blank=True)
+    choose_when = JSONTextField(default=dict, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["judge", "number"], name="guideline_number_unique_in_judge")
+        ]
+
+    def __str__(self) -> str:
+        return f"guideline {self.number} of judge {self.judge_id} ({self.pk})"

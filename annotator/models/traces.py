@@ -1,0 +1,166 @@
+"""Experiments, traces and their spans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.utils import timezone
+
+from annotator.models.fields import JSONTextField
+from annotator.models.people import Team, User
+from judges import entities
+
+if TYPE_CHECKING:
+    from annotator.models.feedback import Assessment
+
+PREVIEW_LENGTH = 200
+
+
+class ExperimentQuerySet(models.QuerySet["Experiment"]):
+    """Reads of experiments."""
+
+    def visible_to(self, user: User) -> ExperimentQuerySet:
+        """Those of the user's teams."""
+        return self.filter(team__in=user.team_roles())
+
+
+class Experiment(models.Model):
+    """A folder of traces, and of the judges that grade them."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="experiments")
+    name = models.CharField(max_length=250)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = ExperimentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="experiment_name_unique_in_team")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.pk})"
+
+
+class TraceState(models.TextChoices):
+    """MLflow's states."""
+
+    OK = "OK", "OK"
+    ERROR = "ERROR", "Error"
+    IN_PROGRESS = "IN_PROGRESS", "In progress"
+    STATE_UNSPECIFIED = "STATE_UNSPECIFIED", "Unknown"
+
+
+class TraceQuerySet(models.QuerySet["Trace"]):
+    """Reads of traces."""
+
+    def visible_to(self, user: User) -> TraceQuerySet:
+        """Those in experiments of the user's teams."""
+        return self.filter(experiment__team__in=user.team_roles())
+
+    def newest_first(self) -> TraceQuerySet:
+        """The order of every list; (requested_at, pk) is also the key of its pages."""
+        return self.order_by("-requested_at", "-pk")
+
+    def without_content(self) -> TraceQuerySet:
+        """For lists, which show the previews only."""
+        return self.defer("inputs", "outputs", "metadata", "search_text")
+
+
+class Trace(models.Model):
+    """One recorded run of an application."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="traces")
+    trace_id = models.CharField(max_length=200, unique=True)
+    state = models.CharField(max_length=20, choices=TraceState.choices, default=TraceState.OK)
+    requested_at = models.DateTimeField(default=timezone.now)
+    duration_ms = models.BigIntegerField(null=True, blank=True)
+    inputs = JSONTextField(null=True, blank=True)
+    outputs = JSONTextField(null=True, blank=True)
+    request_preview = models.CharField(max_length=1000, blank=True)
+    response_preview = models.CharField(max_length=1000, blank=True)
+    tags = JSONTextField(default=dict, blank=True)
+    metadata = JSONTextField(default=dict, blank=True)
+    conversation_id = models.CharField(max_length=250, blank=True)
+    search_text = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = TraceQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["experiment", "-requested_at", "-id"], name="trace_newest_in_experiment"),
+            models.Index(fields=["-requested_at", "-id"], name="trace_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.trace_id} ({self.pk})"
+
+    def to_domain(
+        self, *, assessments: list[Assessment] | None = None, spans: bool = False
+    ) -> entities.Trace:
+        """The trace as judges know it; with its spans, and with the assessments given, if asked for."""
+        return entities.Trace(
+            trace_id=self.trace_id,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            spans=tuple(span.to_domain() for span in self.spans.order_by("start_ns", "pk"))
+            if spans
+            else (),
+            assessments=tuple(assessment.to_domain() for assessment in assessments or ()),
+            tags=self.tags,
+            metadata=self.metadata,
+        )
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The chat turns, the last reply included; empty when the trace is no chat."""
+        return entities.conversation_of(self.inputs, self.outputs)
+
+
+class Span(models.Model):
+    """One step of a trace; times in nanoseconds since 1970."""
+
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="spans")
+    span_id = models.CharField(max_length=64)
+    parent_id = models.CharField(max_length=64, blank=True)
+    name = models.CharField(max_length=500)
+    span_type = models.CharField(max_length=60, default="UNKNOWN")
+    start_ns = models.BigIntegerField()
+    end_ns = models.BigIntegerField(null=True, blank=True)
+    inputs = JSONTextField(null=True, blank=True)
+    outputs = JSONTextField(null=True, blank=True)
+    status = models.CharField(max_length=10, default="OK")
+    status_message = models.TextField(blank=True)
+    attributes = JSONTextField(default=dict, blank=True)
+    events = JSONTextField(default=list, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["trace", "span_id"], name="span_unique_in_trace")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.span_id} ({self.pk})"
+
+    @property
+    def duration_ms(self) -> float | None:
+        """How long the step took, in milliseconds; None while it runs."""
+        return None if self.end_ns is None else (self.end_ns - self.start_ns) / 1e6
+
+    def to_domain(self) -> entities.Span:
+        """The span as judges know it."""
+        return entities.Span(
+            span_id=self.span_id,
+            parent_id=self.parent_id,
+            name=self.name,
+            span_type=self.span_type,
+            start_ns=self.start_ns,
+            end_ns=self.end_ns,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            status=self.status,
+            status_message=self.status_message,
+            attributes=self.attributes,
+        )

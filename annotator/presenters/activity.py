@@ -1,0 +1,63 @@
+"""Entries of the activity log in words, with the way to what they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from annotator.models import ActivityLog
+
+_NOUNS = {
+    "assessment": "feedback",
+    "judge": "judge",
+    "alignmentrun": "alignment of",
+    "judgejob": "judge",
+    "experiment": "experiment",
+    "apitoken": "for",
+    "user": "as",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line: `who` `action` `noun` `name`; `address` leads to it, where it has a page."""
+
+    at: datetime
+    who: str
+    is_system: bool
+    action: str
+    noun: str
+    name: str
+    address: str
+    before: Any
+    after: Any
+
+
+def entry_of(row: ActivityLog) -> Entry:
+    """The line of a row."""
+    return Entry(
+        at=row.created_at,
+        who=str(row.actor) if row.actor else "Annotator",
+        is_system=row.actor is None,
+        action=row.action,
+        noun=_NOUNS.get(row.target_kind, row.target_kind),
+        name=row.target_name or row.target_id,
+        address=_address(row),
+        before=row.before,
+        after=row.after,
+    )
+
+
+def _address(row: ActivityLog) -> str:
+    pages = {"judge": "judge-detail", "alignmentrun": "run-detail", "judgejob": "job-detail"}
+    if row.target_kind in pages:
+        return reverse(pages[row.target_kind], args=[row.target_id])
+    if row.target_kind == "experiment":
+        return f"{reverse('trace-list')}?experiment={row.target_id}"
+    trace_id = row.target_name.rpartition(" on ")[2]
+    if row.target_kind == "assessment" and trace_id:
+        return reverse("trace-detail", args=[trace_id])
+    return ""

@@ -1,0 +1,366 @@
+"""Doing an alignment run: claimed, computed outside any transaction, recorded as it goes, decided at the end."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from alignment import events
+from alignment.gate import GatePolicy, Outcome
+from alignment.labels import Example
+from alignment.plugins import build_optimizer
+from alignment.runner import RunResult, run_alignment
+from alignment.split import groups_of
+from annotator.models import AlignmentRun, Judge, RunAnswer, Trace, WorkStatus
+from annotator.services import judges, leases, log, runs
+from annotator.services.labels import look_at_readiness
+from annotator.services.verdicts import log_verdicts
+from judges.calls import Reply
+from judges.entities import Trace as DomainTrace
+from judges.entities import Usage
+from judges.errors import Cancelled, JudgeError, MalformedAnswerError
+from judges.instructions import Case, InstructionsJudge
+from judges.llm import Gateway
+
+WRITE_EVERY_S = 0.5
+MOST_LOG_LINES = 500
+
+
+def execute_run(pk: int) -> None:
+    """Do a run, or go on with one whose worker died. Safe to call any number of times."""
+    lease = leases.claim(AlignmentRun, pk)
+    if lease is None:
+        return
+    with lease:
+        run = AlignmentRun.objects.select_related(
+            "judge__experiment__team", "judge__current_version", "version_in__judge"
+        ).get(pk=pk)
+        answers = RunAnswers(run)
+        gateway = Gateway(
+            concurrency=settings.LLM_CONCURRENCY,
+            timeout_s=settings.LLM_TIMEOUT,
+            answers=answers,
+            cancelled=lease.cancelled,
+        )
+        judge = run.version_in.to_domain()
+        recorder = Recorder(run=run, lease=lease, gateway=gateway, answers=answers)
+        try:
+            with recorder:
+                result = run_alignment(
+                    judge=judge,
+                    examples=thaw(run),
+                    optimizer=build_optimizer(run.optimizer, model=run.model, params=run.params),
+                    gateway=gateway,
+                    held_out_before=_earlier(run, "held_out"),
+                    learnt_before=_earlier(run, "train") | _earlier(run, "selection"),
+                    seed=run.seed,
+                    sides=run.judge.sides,
+                    policy=GatePolicy(
+                        margin=run.policy["margin"], max_harm_per_side=run.policy["max_harm_per_side"]
+                    ),
+                    emit=recorder.take,
+                    cancelled=lease.cancelled,
+                )
+                verdicts = _tested_verdicts(judge, result, gateway, thaw(run))
+        except Cancelled:
+            lease.finish(WorkStatus.CANCELLED, **recorder.spent())
+        except JudgeError as error:
+            lease.finish(
+                WorkStatus.FAILED,
+                error_kind=type(error).__name__,
+                error_text=str(error),
+                **recorder.spent(),
+            )
+        else:
+            _record_result(run, lease, result, verdicts, recorder)
+        look_at_readiness(run.judge)
+
+
+class RunAnswers:
+    """The answers that models gave in this run: taken up again after a worker's death, it pays for none twice."""
+
+    def __init__(self, run: AlignmentRun) -> None:
+        self._run = run
+        self._lock = threading.Lock()
+        self._known = {
+            key: Reply(**{**reply, "usage": Usage(**reply["usage"])})
+            for key, reply in run.answers.values_list("key", "reply")
+        }
+        self._unsaved: dict[str, Reply] = {}
+
+    def get(self, key: str) -> Reply | None:
+        """The answer to the call of that key."""
+        with self._lock:
+            return self._known.get(key)
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep an answer; `save` writes it."""
+        with self._lock:
+            self._known[key] = self._unsaved[key] = reply
+
+    def save(self) -> None:
+        """Write what was put since."""
+        with self._lock:
+            unsaved, self._unsaved = self._unsaved, {}
+        RunAnswer.objects.bulk_create(
+            [RunAnswer(run=self._run, key=key, reply=asdict(reply)) for key, reply in unsaved.items()],
+            ignore_conflicts=True,
+        )
+
+
+class Recorder:
+    """Writes what a run tells, twice a second and from one thread of its own.
+
+    Events come from many threads, hundreds a second; each of them writing would queue up on SQLite and leave
+    connections behind.
+    """
+
+    def __init__(
+        self, *, run: AlignmentRun, lease: leases.Lease, gateway: Gateway, answers: RunAnswers
+    ) -> None:
+        self._run = run
+        self._lease = lease
+        self._gateway = gateway
+        self._answers = answers
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._stages: list[dict[str, Any]] = []
+        self._steps: list[dict[str, Any]] = []
+        self._lines: list[dict[str, str]] = []
+        self._calls_expected: int | None = None
+        self._thread = threading.Thread(target=self._write_until_ended, name="run-recorder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.write()
+
+    def take(self, event: events.Event) -> None:
+        """Note an event; `write` writes it."""
+        with self._lock:
+            match event:
+                case events.StageStarted():
+                    self._start_stage(event.stage.value)
+                case events.StageFinished():
+                    self._finish_stage(event.stage.value, event.text)
+                case events.Progress():
+                    if self._stages:
+                        self._stages[-1].update(done=event.done, total=event.total)
+                case events.StepScored():
+                    self._steps.append(
+                        {
+                            "step": event.step,
+                            "of": event.steps,
+                            "scores": list(event.scores),
+                            "best": event.best,
+                            "part": event.part,
+                        }
+                    )
+                case events.CallsEstimated():
+                    self._calls_expected = event.calls
+                case events.LogLine():
+                    self._lines.append({"level": event.level, "text": event.text})
+                    del self._lines[:-MOST_LOG_LINES]
+
+    def spent(self) -> dict[str, Any]:
+        """Calls, tokens and cost so far, those of earlier attempts included."""
+        usage = self._gateway.usage
+        cost = self._run.cost if usage.cost is None else (self._run.cost or 0.0) + usage.cost
+        return {
+            "calls": self._run.calls + usage.calls,
+            "input_tokens": self._run.input_tokens + usage.input_tokens,
+            "output_tokens": self._run.output_tokens + usage.output_tokens,
+            "cost": cost,
+        }
+
+    def write(self) -> None:
+        """Write what is new to the run's row, and the models' answers beside it."""
+        self._answers.save()
+        with self._lock:
+            fields = {
+                "stages": [dict(stage) for stage in self._stages],
+                "steps": list(self._steps),
+                "log_lines": list(self._lines),
+                "calls_expected": self._calls_expected,
+            }
+        self._lease.update(**fields, **self.spent())
+
+    def record_stage(self, name: str, text: str) -> list[dict[str, Any]]:
+        """The stages with one more, which took no time worth telling."""
+        with self._lock:
+            self._start_stage(name)
+            self._finish_stage(name, text)
+            return [dict(stage) for stage in self._stages]
+
+    def _start_stage(self, name: str) -> None:
+        self._stages.append({"name": name, "started_at": _now(), "finished_at": None, "result": ""})
+
+    def _finish_stage(self, name: str, text: str) -> None:
+        for stage in self._stages:
+            if stage["name"] == name and stage["finished_at"] is None:
+                stage.update(finished_at=_now(), result=text)
+
+    def _write_until_ended(self) -> None:
+        try:
+            while not self._ended.wait(WRITE_EVERY_S):
+                self.write()
+        finally:
+            connection.close()
+
+
+def thaw(run: AlignmentRun) -> list[Example]:
+    """The examples as they were frozen when the run was started."""
+    traces = [DomainTrace.from_dict(row["trace"]) for row in run.examples]
+    groups = groups_of(traces)
+    sides = run.judge.sides
+    return [
+        Example(
+            trace=trace,
+            value=row["value"],
+            rationale=row["rationale"],
+            side=sides.side_of(row["value"]),
+            verdict_value=row["verdict"],
+            group=groups[trace.trace_id],
+        )
+        for trace, row in zip(traces, run.examples, strict=True)
+    ]
+
+
+def _earlier(run: AlignmentRun, part: str) -> frozenset[str]:
+    """Trace ids that earlier runs of the judge held out, or learnt from: they stay what they were."""
+    splits = run.judge.runs.filter(pk__lt=run.pk).values_list("split", flat=True)
+    return frozenset(trace_id for split in splits for trace_id in split.get(part, ()))
+
+
+def _record_result(
+    run: AlignmentRun,
+    lease: leases.Lease,
+    result: RunResult,
+    verdicts: dict[str, Any],
+    recorder: Recorder,
+) -> None:
+    """Write the result, make the candidate a version, and promote it where gate and policy agree; all or nothing."""
+    outcome = result.decision.outcome
+    with transaction.atomic():
+        candidate = None
+        if result.candidate is not None:
+            candidate = judges.add_candidate(
+                judge=run.judge, parent=run.version_in, candidate=result.candidate, note=f"Run {run.pk}"
+            )
+            log_verdicts(version=candidate, verdicts=list(verdicts["after"].values()))
+        rejected = outcome is Outcome.REJECT
+        held = lease.finish(
+            WorkStatus.SUCCEEDED,
+            candidate=candidate,
+            split=asdict(result.split),
+            figures=result.figures(),
+            items=[
+                {
+                    **item.to_dict(),
+                    "before_rationale": verdicts["before_reasons"].get(item.trace_id, ""),
+                    "after_rationale": verdicts["after_reasons"].get(item.trace_id, ""),
+                }
+                for item in result.items
+            ],
+            excluded=run.excluded
+            + [
+                {"trace_id": trace_id, "code": reason.code.value, "reason": reason.text}
+                for trace_id, reason in result.excluded
+            ],
+            outcome=outcome.value,
+            outcome_reason=result.decision.reason,
+            decision=AlignmentRun.Decision.REJECTED if rejected else AlignmentRun.Decision.OPEN,
+            decision_reason=result.decision.reason if rejected else "",
+            decided_at=timezone.now() if rejected else None,
+            **recorder.spent(),
+        )
+        if not held:
+            transaction.set_rollback(True)
+            return
+        log.record(
+            actor=None,
+            action="finished run",
+            target=run,
+            team=run.judge.experiment.team,
+            name=run.judge.name,
+            after={"outcome": outcome.value, "reason": result.decision.reason},
+        )
+        run.refresh_from_db()
+        text = _promote_if_allowed(run, outcome)
+        AlignmentRun.objects.filter(pk=run.pk).update(stages=recorder.record_stage("PROMOTE", text))
+        # The answers served to take the run up again; from here on the verdicts are what is kept of them.
+        run.answers.all().delete()
+
+
+def _promote_if_allowed(run: AlignmentRun, outcome: Outcome) -> str:
+    if outcome is Outcome.REJECT:
+        return "Nothing is promoted."
+    if outcome is Outcome.CANDIDATE or run.candidate is None:
+        return "The candidate waits for an admin."
+    judge = Judge.objects.select_related("current_version", "experiment__team").get(pk=run.judge_id)
+    if judge.promotion_policy != Judge.PromotionPolicy.AUTOMATIC:
+        return "Decisively better; this judge's policy asks for an admin's approval."
+    if judge.current_version_id != run.version_in_id:
+        return "Decisively better than the version it started from, but the judge was changed since; an admin decides."
+    run.judge = judge
+    runs.promote_run(actor=None, run=run)
+    return f"Version {run.candidate.number} is in use."
+
+
+def _tested_verdicts(
+    judge: InstructionsJudge, result: RunResult, gateway: Gateway, examples: list[Example]
+) -> dict[str, Any]:
+    """What both versions said of the tested traces, with their reasons.
+
+    The run has asked all of this already, so every answer comes from the run's own store. Under cross-validation
+    the candidate proper has not judged these traces, and has learnt from all of them: it gets no verdicts here.
+    """
+    tested = {item.trace_id for item in result.items}
+    cases = {e.trace.trace_id: e.trace for e in examples if e.trace.trace_id in tested}
+    before = _reasons(judge, cases, gateway)
+    after: dict[str, Any] = {}
+    if result.candidate is not None and not result.split.is_cross_validated:
+        after = _reasons(result.candidate, cases, gateway)
+    pks = dict(Trace.objects.filter(trace_id__in=after).values_list("trace_id", "pk"))
+    return {
+        "before_reasons": {trace_id: feedback.rationale for trace_id, feedback in before.items()},
+        "after_reasons": {trace_id: feedback.rationale for trace_id, feedback in after.items()},
+        "after": {
+            trace_id: (pks[trace_id], feedback)
+            for trace_id, feedback in after.items()
+            if trace_id in pks
+        },
+    }
+
+
+def _reasons(
+    judge: InstructionsJudge, cases: dict[str, DomainTrace], gateway: Gateway
+) -> dict[str, Any]:
+    said = {}
+    for trace_id, trace in cases.items():
+        try:
+            said[trace_id] = judge.evaluate(Case.from_trace(trace, judge), gateway=gateway)
+        except MalformedAnswerError:
+            continue
+    return said
+
+
+def _now() -> str:
+    moment: datetime = timezone.now()
+    return moment.isoformat()

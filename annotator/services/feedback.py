@@ -1,0 +1,203 @@
+"""People's feedback: given, corrected, withdrawn, restored. Nothing is ever deleted."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from annotator.models import Assessment, Judge, Source, Trace, User, Visibility
+from annotator.models.people import Role
+from annotator.services import log
+from annotator.services.labels import look_at_readiness, refresh_label
+from judges.values import InvalidValueError, value_key
+
+RATIONALE_LENGTH = 20_000
+REASON_LENGTH = 500
+
+
+class FeedbackError(ValueError):
+    """The feedback cannot be taken; `field` says where on the form the remedy lies."""
+
+    def __init__(self, message: str, *, field: str = "value") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def add_feedback(
+    *,
+    author: User,
+    trace: Trace,
+    judge: Judge,
+    value: object | None = None,
+    rationale: str = "",
+    declined_reason: str = "",
+    span_id: str = "",
+) -> Assessment:
+    """Give feedback under the judge's name. A second one by the same person corrects the first.
+
+    Args:
+        value: What the judge's value type allows; None together with `declined_reason` ("cannot judge").
+        span_id: The span it is about; empty for the whole trace, which alone teaches.
+
+    Raises:
+        FeedbackError: when the value is none that the judge allows, or both or neither of value and reason came.
+    """
+    rationale, declined_reason = rationale.strip(), declined_reason.strip()
+    _check_lengths(rationale, declined_reason)
+    if trace.experiment_id != judge.experiment_id:
+        raise FeedbackError(f"The judge {judge.name} does not belong to this trace's experiment.")
+    parsed = None
+    if declined_reason:
+        if value not in (None, ""):
+            raise FeedbackError("Choose a value or say that it cannot be judged, not both.")
+    else:
+        if value in (None, ""):
+            raise FeedbackError(f"Choose a value first: {judge.value_type.describe()}.")
+        try:
+            parsed = judge.value_type.parse(value)
+        except InvalidValueError as error:
+            raise FeedbackError(f"{error}.") from None
+    with transaction.atomic():
+        # The lock makes two tabs of one person queue up, so that each correction supersedes exactly one answer.
+        Trace.objects.select_for_update().get(pk=trace.pk)
+        earlier = (
+            Assessment.objects.human()
+            .filter(trace=trace, span_id=span_id, name=judge.name, source_id=author.username)
+            .first()
+        )
+        if earlier:
+            earlier.valid = False
+            earlier.updated_at = timezone.now()
+            earlier.save(update_fields=["valid", "updated_at"])
+        saw_verdict = Assessment.objects.verdicts().filter(trace=trace, name=judge.name).exists()
+        feedback = Assessment.objects.create(
+            trace=trace,
+            span_id=span_id,
+            name=judge.name,
+            source_type=Source.HUMAN,
+            source_id=author.username,
+            author=author,
+            value=parsed,
+            value_key="" if parsed is None else value_key(parsed)[:250],
+            declined_reason=declined_reason,
+            rationale=rationale,
+            overrides=earlier,
+            guideline=judge.guideline,
+            visibility=Visibility.OPEN if saw_verdict else Visibility.BLIND,
+        )
+        _after_change(
+            actor=author,
+            action="corrected" if earlier else "gave",
+            feedback=feedback,
+            judge=judge,
+            before=_summary(earlier) if earlier else None,
+            after=_summary(feedback),
+        )
+    return feedback
+
+
+def withdraw_feedback(*, author: User, assessment: Assessment) -> Assessment:
+    """Take feedback back: it stays in the history and no longer votes.
+
+    Raises:
+        FeedbackError: when it is somebody else's and the author is no admin, or is not in force any more.
+    """
+    judge = _judge_of(assessment)
+    _check_owner(author, assessment)
+    with transaction.atomic():
+        changed = Assessment.objects.filter(pk=assessment.pk, valid=True).update(
+            valid=False, withdrawn_at=timezone.now(), updated_at=timezone.now()
+        )
+        if not changed:
+            raise FeedbackError("This feedback was already corrected or deleted; reload the page.")
+        assessment.refresh_from_db()
+        _after_change(
+            actor=author, action="withdrew", feedback=assessment, judge=judge, before=_summary(assessment)
+        )
+    return assessment
+
+
+def restore_feedback(*, author: User, assessment: Assessment) -> Assessment:
+    """Put withdrawn feedback back in force.
+
+    Raises:
+        FeedbackError: when it was not withdrawn, or its giver has given a newer one since.
+    """
+    judge = _judge_of(assessment)
+    _check_owner(author, assessment)
+    with transaction.atomic():
+        Trace.objects.select_for_update().get(pk=assessment.trace_id)
+        newer = Assessment.objects.human().filter(
+            trace=assessment.trace_id,
+            span_id=assessment.span_id,
+            name=assessment.name,
+            source_id=assessment.source_id,
+        )
+        if newer.exists():
+            raise FeedbackError("There is newer feedback by the same person; delete that one first.")
+        changed = Assessment.objects.filter(pk=assessment.pk, withdrawn_at__isnull=False).update(
+            valid=True, withdrawn_at=None, updated_at=timezone.now()
+        )
+        if not changed:
+            raise FeedbackError("Only deleted feedback can be restored; reload the page.")
+        assessment.refresh_from_db()
+        _after_change(
+            actor=author, action="restored", feedback=assessment, judge=judge, after=_summary(assessment)
+        )
+    return assessment
+
+
+def _after_change(
+    *,
+    actor: User,
+    action: str,
+    feedback: Assessment,
+    judge: Judge,
+    before: object = None,
+    after: object = None,
+) -> None:
+    refresh_label(trace=feedback.trace, judge=judge)
+    log.record(
+        actor=actor,
+        action=action,
+        target=feedback,
+        team=judge.experiment.team,
+        name=f"{judge.name} on {feedback.trace.trace_id}",
+        before=before,
+        after=after,
+    )
+    look_at_readiness(judge)
+
+
+def _judge_of(assessment: Assessment) -> Judge:
+    judge = Judge.objects.filter(
+        experiment=assessment.trace.experiment_id, name=assessment.name
+    ).first()
+    if judge is None or assessment.source_type != Source.HUMAN:
+        raise FeedbackError("This is not feedback by a person under a judge's name.")
+    return judge
+
+
+def _check_owner(author: User, assessment: Assessment) -> None:
+    team = assessment.trace.experiment.team_id
+    if assessment.author_id != author.pk and not author.has_role(team, Role.ADMIN):
+        raise FeedbackError("Only the person who gave it, or an admin, can do that.")
+
+
+def _check_lengths(rationale: str, declined_reason: str) -> None:
+    if len(rationale) > RATIONALE_LENGTH:
+        raise FeedbackError(
+            f"The reason is longer than {RATIONALE_LENGTH:,} characters; shorten it.", field="rationale"
+        )
+    if len(declined_reason) > REASON_LENGTH:
+        raise FeedbackError(
+            f"Say in at most {REASON_LENGTH} characters why it cannot be judged.", field="declined_reason"
+        )
+
+
+def _summary(feedback: Assessment) -> dict[str, object]:
+    return {
+        "value": feedback.value,
+        "rationale": feedback.rationale,
+        "cannot_judge": feedback.declined_reason,
+    }

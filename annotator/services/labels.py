@@ -1,0 +1,131 @@
+"""Labels: kept in step with people's answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from alignment.labels import LabelRule, Settled, Unsettled, Vote, settle
+from annotator import tasks
+from annotator.models import Assessment, Judge, Label, Trace
+from judges.values import value_key
+
+CHUNK = 500
+
+_VOTE_FIELDS = ("trace_id", "source_id", "value", "rationale", "created_at")
+
+
+def votes_by_trace(judge: Judge, *, traces: Iterable[int] | None = None) -> dict[int, list[Vote]]:
+    """Everybody's valid answers under the judge's name on whole traces, by trace, oldest first.
+
+    An answer without a value ("cannot judge") is a vote with None: it counts as an answer, never as a value.
+    """
+    answers = Assessment.objects.human().for_judge(judge).filter(span_id="")
+    if traces is not None:
+        answers = answers.filter(trace__in=traces)
+    votes: dict[int, list[Vote]] = defaultdict(list)
+    for trace, source, value, rationale, created_at in answers.order_by("created_at", "pk").values_list(
+        *_VOTE_FIELDS
+    ):
+        votes[trace].append(
+            Vote(source_id=source, value=value, rationale=rationale, created_at=created_at)
+        )
+    return votes
+
+
+def settle_votes(judge: Judge, votes: list[Vote]) -> Settled | Unsettled:
+    """The label that the votes make under the judge's rule, or why they make none."""
+    return settle(votes, LabelRule(judge.label_rule), judge.adjudicator or None)
+
+
+def refresh_label(*, trace: Trace, judge: Judge) -> Label | None:
+    """Make, change or remove the label of one trace, after an answer on it changed."""
+    settled = settle_votes(judge, votes_by_trace(judge, traces=[trace.pk]).get(trace.pk, []))
+    if isinstance(settled, Unsettled):
+        Label.objects.filter(trace=trace, judge=judge).delete()
+        return None
+    label, _ = Label.objects.update_or_create(trace=trace, judge=judge, defaults=_columns(settled))
+    return label
+
+
+def refresh_labels(*, judge: Judge) -> int:
+    """Make all labels of the judge anew, as after an import or a change of its rule.
+
+    Returns:
+        How many labels were made, changed or removed.
+    """
+    wanted = {
+        trace: settled
+        for trace, votes in votes_by_trace(judge).items()
+        if isinstance(settled := settle_votes(judge, votes), Settled)
+    }
+    with transaction.atomic():
+        current = {label.trace_id: label for label in Label.objects.filter(judge=judge)}
+        gone = [label.pk for trace, label in current.items() if trace not in wanted]
+        new = [
+            Label(trace_id=trace, judge=judge, **_columns(settled))
+            for trace, settled in wanted.items()
+            if trace not in current
+        ]
+        changed = []
+        for trace, settled in wanted.items():
+            label = current.get(trace)
+            columns = _columns(settled)
+            if label and any(
+                getattr(label, name) != columns[name] for name in columns if name != "settled_at"
+            ):
+                for name, value in columns.items():
+                    setattr(label, name, value)
+                changed.append(label)
+        for start in range(0, len(gone), CHUNK):
+            Label.objects.filter(pk__in=gone[start : start + CHUNK]).delete()
+        Label.objects.bulk_create(new, batch_size=CHUNK)
+        Label.objects.bulk_update(
+            changed, ["value", "value_key", "rule", "votes", "settled_by", "settled_at"], batch_size=CHUNK
+        )
+        look_at_readiness(judge)
+    return len(gone) + len(new) + len(changed)
+
+
+def preview_rule(*, judge: Judge, rule: LabelRule, adjudicator: str = "") -> dict[str, int]:
+    """What another rule would do to the labels, before it is applied.
+
+    Returns:
+        `{"before": labels now, "after": labels then, "changed": labels of another value, "gained": …, "lost": …}`
+    """
+    now = {label.trace_id: label.value_key for label in Label.objects.filter(judge=judge)}
+    then = {
+        trace: value_key(settled.value)
+        for trace, votes in votes_by_trace(judge).items()
+        if isinstance(settled := settle(votes, rule, adjudicator or None), Settled)
+    }
+    return {
+        "before": len(now),
+        "after": len(then),
+        "changed": sum(1 for trace in now.keys() & then.keys() if now[trace] != then[trace]),
+        "gained": len(then.keys() - now.keys()),
+        "lost": len(now.keys() - then.keys()),
+    }
+
+
+def look_at_readiness(judge: Judge) -> None:
+    """Have a worker see, once this transaction stands, whether the judge can now be aligned."""
+    if judge.alignment_policy == Judge.AlignmentPolicy.AUTOMATIC:
+        Judge.objects.filter(pk=judge.pk).update(readiness_due_at=timezone.now())
+        transaction.on_commit(partial(tasks.start_run_if_due.delay, judge.pk), robust=True)
+
+
+def _columns(settled: Settled) -> dict[str, Any]:
+    return {
+        "value": settled.value,
+        "value_key": value_key(settled.value)[:250],
+        "rule": settled.rule.value,
+        "votes": settled.votes,
+        "settled_by": ", ".join(settled.by)[:500],
+        "settled_at": timezone.now(),
+    }

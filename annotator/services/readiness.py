@@ -1,0 +1,120 @@
+"""Readiness of a judge, and the examples that an alignment would take: the same set, by the same query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Subquery
+
+from alignment.labels import Reason, ReasonCode, Settled
+from alignment.readiness import Readiness, TraceState, readiness
+from annotator.models import Assessment, Judge, Trace, User
+from annotator.services.labels import settle_votes, votes_by_trace
+from judges.values import InvalidValueError, Value
+
+REVIEW_POOL = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledTrace:
+    """A trace that teaches: its label, people's reasons, and the verdict it stands against."""
+
+    trace_pk: int
+    trace_id: str
+    value: Value
+    rationale: str
+    verdict: Value
+
+
+def labelled_verdicts(judge: Judge) -> dict[int, Value]:
+    """The newest valid verdict under the judge's name, whichever version gave it, on each trace people answered."""
+    rows = (
+        Assessment.objects.verdicts()
+        .for_judge(judge)
+        .filter(span_id="", error_text="", trace__in=_reviewed(judge))
+        .exclude(value=None)
+        .order_by("created_at", "pk")
+        .values_list("trace_id", "value")
+    )
+    return dict(rows)
+
+
+def labelled_traces(judge: Judge) -> tuple[list[LabelledTrace], list[TraceState]]:
+    """The traces that would be aligned, and every trace with feedback as the readiness counts it."""
+    votes = votes_by_trace(judge)
+    verdicts = labelled_verdicts(judge)
+    names = dict(Trace.objects.filter(pk__in=_reviewed(judge)).values_list("pk", "trace_id"))
+    usable: list[LabelledTrace] = []
+    states: list[TraceState] = []
+    for pk, answers in sorted(votes.items()):
+        settled = settle_votes(judge, answers)
+        verdict = verdicts.get(pk)
+        if not isinstance(settled, Settled):
+            states.append(TraceState(trace_id=names[pk], no_label=settled.reason, verdict=verdict))
+            continue
+        misfit = _misfit(judge, settled.value)
+        if misfit:
+            states.append(TraceState(trace_id=names[pk], no_label=misfit, verdict=verdict))
+            continue
+        states.append(TraceState(trace_id=names[pk], label=settled.value, verdict=verdict))
+        if verdict is not None:
+            usable.append(
+                LabelledTrace(
+                    trace_pk=pk,
+                    trace_id=names[pk],
+                    value=settled.value,
+                    rationale=settled.rationale,
+                    verdict=verdict,
+                )
+            )
+    return usable, states
+
+
+def readiness_of(judge: Judge) -> Readiness:
+    """How far the judge's labels are, and which traces to review next.
+
+    Traces without any feedback are far too many to list: the newest with a verdict stand for them.
+    """
+    _, states = labelled_traces(judge)
+    pool = [TraceState(trace_id=trace_id, verdict=value) for trace_id, value in _unreviewed(judge)]
+    return readiness([*states, *pool], sides=judge.sides, thresholds=judge.thresholds)
+
+
+def review_next(*, judge: Judge, user: User, limit: int = 20) -> list[str]:
+    """Trace ids that the user would help most by reviewing: those whose side is missing first."""
+    done = set(
+        Assessment.objects.human()
+        .for_judge(judge)
+        .filter(author=user)
+        .values_list("trace__trace_id", flat=True)
+    )
+    return [trace for trace in readiness_of(judge).review_next if trace not in done][:limit]
+
+
+def _reviewed(judge: Judge) -> models.QuerySet[Assessment, int]:
+    answers = Assessment.objects.human().for_judge(judge).filter(span_id="")
+    return answers.values_list("trace_id", flat=True)
+
+
+def _unreviewed(judge: Judge) -> list[tuple[str, Value]]:
+    """The newest traces with a verdict and nobody's answer, newest first."""
+    of_trace = Assessment.objects.filter(trace=OuterRef("pk"), name=judge.name, span_id="")
+    verdict = of_trace.verdicts().exclude(value=None).order_by("-created_at", "-pk")
+    rows = (
+        Trace.objects.filter(Exists(verdict), ~Exists(of_trace.human()), experiment=judge.experiment_id)
+        .newest_first()
+        .annotate(verdict=Subquery(verdict.values("value")[:1]))
+        .values_list("trace_id", "verdict")[:REVIEW_POOL]
+    )
+    return list(rows)
+
+
+def _misfit(judge: Judge, value: Value) -> Reason | None:
+    try:
+        judge.value_type.parse(value)
+    except InvalidValueError as error:
+        return Reason(
+            code=ReasonCode.INVALID_VALUE, text=f"Its label does not fit the judge any more: {error}."
+        )
+    return None

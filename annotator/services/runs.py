@@ -1,0 +1,297 @@
+"""Alignment runs: started by hand or by themselves, cancelled, decided. `execution` does them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from alignment.plugins import build_optimizer
+from annotator import tasks
+from annotator.models import LIVE, AlignmentRun, Assessment, Judge, Kind, Trace, User, WorkStatus
+from annotator.services import judges, log
+from annotator.services.readiness import LabelledTrace, labelled_traces, readiness_of
+from judges.errors import NotEnoughFeedbackError, OptimizerError
+from judges.values import value_key
+
+logger = logging.getLogger(__name__)
+
+
+class RunError(ValueError):
+    """The run cannot be started or changed so; the message says what to do."""
+
+
+def start_run(
+    *,
+    actor: User | None,
+    judge: Judge,
+    optimizer: str = "",
+    params: dict[str, Any] | None = None,
+    model: str = "",
+    seed: int = 0,
+) -> AlignmentRun:
+    """Start a run by hand, with the judge's own optimizer settings where none are given.
+
+    Raises:
+        RunError: when one is under way, or the judge cannot run.
+        NotEnoughFeedbackError: when the feedback does not suffice. It says what is missing.
+    """
+    return _start(
+        actor=actor,
+        judge=judge,
+        trigger=AlignmentRun.Trigger.MANUAL,
+        optimizer=optimizer or judge.optimizer,
+        params=judge.optimizer_params if params is None else params,
+        model=model or judge.optimizer_model,
+        seed=seed,
+    )
+
+
+def start_run_if_due(judge_pk: int) -> AlignmentRun | None:
+    """Start a run by itself, once per new set of labels and one at a time per judge.
+
+    Two workers may see at the same moment that a judge is ready: the database's constraints let one start it.
+    """
+    judge = (
+        Judge.objects.select_related("current_version", "experiment__team").filter(pk=judge_pk).first()
+    )
+    if judge is None:
+        return None
+    run = _start_if_due(judge)
+    # Only if nothing changed while we looked; else the next look is still due.
+    Judge.objects.filter(pk=judge.pk, readiness_due_at=judge.readiness_due_at).update(
+        readiness_due_at=None
+    )
+    return run
+
+
+def _start_if_due(judge: Judge) -> AlignmentRun | None:
+    if judge.alignment_policy != Judge.AlignmentPolicy.AUTOMATIC:
+        return None
+    if judge.current_version is None or not judge.current_version.model:
+        return None
+    if judge.runs.live().exists() or not readiness_of(judge).is_ready:
+        return None
+    usable, _ = labelled_traces(judge)
+    if not _is_new_set(judge, usable):
+        return None
+    try:
+        return _start(
+            actor=None,
+            judge=judge,
+            trigger=AlignmentRun.Trigger.AUTOMATIC,
+            optimizer=judge.optimizer,
+            params=judge.optimizer_params,
+            model=judge.optimizer_model,
+            seed=0,
+        )
+    except (RunError, NotEnoughFeedbackError) as error:
+        logger.info("No run of judge %s was started: %s", judge.pk, error)
+        return None
+
+
+def cancel_run(*, actor: User, run: AlignmentRun) -> None:
+    """Stop a run within one call.
+
+    Raises:
+        RunError: when it is over.
+    """
+    with transaction.atomic():
+        waiting = AlignmentRun.objects.filter(pk=run.pk, status=WorkStatus.QUEUED).update(
+            status=WorkStatus.CANCELLED, cancel_requested=True, finished_at=timezone.now()
+        )
+        running = AlignmentRun.objects.filter(pk=run.pk, status=WorkStatus.RUNNING).update(
+            cancel_requested=True
+        )
+        if not waiting and not running:
+            raise RunError("The run is over already.")
+        _log(actor, "cancelled run", run)
+
+
+def promote_run(*, actor: User | None, run: AlignmentRun, reason: str = "") -> None:
+    """Put the run's candidate in use. Against the gate's advice a reason is required.
+
+    Raises:
+        RunError: when there is no candidate, it was decided already, or the reason is missing.
+    """
+    if run.candidate is None:
+        raise RunError("This run proposed no new version, so there is nothing to promote.")
+    if run.outcome == AlignmentRun.Outcome.REJECT and not reason.strip():
+        raise RunError("The test did not find it better: say in a sentence why it is to be promoted all the same.")
+    with transaction.atomic():
+        _decide(run, AlignmentRun.Decision.PROMOTED, actor, reason, also_rejected_by_gate=True)
+        judges.promote(
+            actor=actor,
+            judge=run.judge,
+            version=run.candidate,
+            reason=reason or run.outcome_reason,
+        )
+
+
+def reject_run(*, actor: User, run: AlignmentRun, reason: str) -> None:
+    """Turn the run's candidate down.
+
+    Raises:
+        RunError: when it was decided already, or the reason is missing.
+    """
+    if not reason.strip():
+        raise RunError("Say in a sentence why it is rejected.")
+    with transaction.atomic():
+        _decide(run, AlignmentRun.Decision.REJECTED, actor, reason)
+        _log(actor, "rejected", run, after={"reason": reason})
+
+
+def fingerprint(labels: list[LabelledTrace]) -> str:
+    """A sha256 that is the same exactly when the labels are."""
+    rows = sorted((label.trace_id, value_key(label.value)) for label in labels)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _start(
+    *,
+    actor: User | None,
+    judge: Judge,
+    trigger: str,
+    optimizer: str,
+    params: dict[str, Any],
+    model: str,
+    seed: int,
+) -> AlignmentRun:
+    version = judge.current_version
+    if version is None or not version.model:
+        raise RunError("The judge has no model yet; edit it and name one.")
+    try:
+        # Wrong parameters show now, on the form, and not later in a worker.
+        build_optimizer(optimizer, model=model or version.model, params=params)
+    except OptimizerError as error:
+        raise RunError(str(error)) from None
+    state = readiness_of(judge)
+    if not state.is_ready:
+        raise NotEnoughFeedbackError(state.missing)
+    usable, _ = labelled_traces(judge)
+    try:
+        with transaction.atomic():
+            run = AlignmentRun.objects.create(
+                judge=judge,
+                trigger=trigger,
+                started_by=actor,
+                version_in=version,
+                optimizer=optimizer,
+                params=params,
+                model=model or version.model,
+                seed=seed,
+                policy={
+                    "margin": judge.promotion_margin,
+                    "max_harm_per_side": judge.max_harm_per_side,
+                    "promotion": judge.promotion_policy,
+                },
+                labels_fingerprint=fingerprint(usable),
+                examples=_freeze(judge, usable),
+                excluded=[
+                    {"trace_id": trace_id, "code": reason.code.value, "reason": reason.text}
+                    for trace_id, reason in state.excluded
+                    if reason.code != "NO_FEEDBACK"
+                ],
+            )
+            _log(actor, "started run", run, after={"optimizer": optimizer, "labels": len(usable)})
+            transaction.on_commit(partial(tasks.execute_run.delay, run.pk), robust=True)
+    except IntegrityError:
+        raise RunError("A run of this judge is under way; wait for it or cancel it.") from None
+    return run
+
+
+def _freeze(judge: Judge, usable: list[LabelledTrace]) -> list[dict[str, Any]]:
+    """What the run learns from and is tested on, as it is now: a later correction does not change it."""
+    variables = judge.current_version.to_domain().variables if judge.current_version else frozenset()
+    needs_spans = bool(variables & {"trace", "conversation"})
+    traces = Trace.objects.filter(pk__in=[item.trace_pk for item in usable])
+    if needs_spans:
+        traces = traces.prefetch_related("spans")
+    by_pk = traces.in_bulk()
+    expectations: dict[int, list[dict[str, Any]]] = {}
+    if "expectations" in variables:
+        rows = Assessment.objects.valid().filter(kind=Kind.EXPECTATION, trace__in=by_pk)
+        for row in rows.order_by("created_at", "pk"):
+            expectations.setdefault(row.trace_id, []).append(
+                {
+                    "type": "expectation",
+                    "name": row.name,
+                    "value": row.value,
+                    "source_type": row.source_type,
+                    "source_id": row.source_id,
+                }
+            )
+    frozen = []
+    for item in usable:
+        trace = by_pk[item.trace_pk]
+        domain = trace.to_domain(spans=needs_spans)
+        frozen.append(
+            {
+                "trace": {
+                    "trace_id": trace.trace_id,
+                    "inputs": trace.inputs,
+                    "outputs": trace.outputs,
+                    "metadata": {**trace.metadata, "conversation_id": trace.conversation_id}
+                    if trace.conversation_id
+                    else trace.metadata,
+                    "spans": [asdict(span) for span in domain.spans],
+                    "assessments": expectations.get(trace.pk, []),
+                },
+                "value": item.value,
+                "rationale": item.rationale,
+                "verdict": item.verdict,
+            }
+        )
+    return frozen
+
+
+def _is_new_set(judge: Judge, usable: list[LabelledTrace]) -> bool:
+    """Whether enough labels are new or changed since the last run that was not cancelled."""
+    last = judge.runs.exclude(status=WorkStatus.CANCELLED).order_by("-pk").first()
+    if last is None:
+        return True
+    seen = {row["trace"]["trace_id"]: value_key(row["value"]) for row in last.examples}
+    fresh = sum(1 for item in usable if seen.get(item.trace_id) != value_key(item.value))
+    return fresh >= judge.realign_after
+
+
+def _decide(
+    run: AlignmentRun,
+    decision: str,
+    actor: User | None,
+    reason: str,
+    *,
+    also_rejected_by_gate: bool = False,
+) -> None:
+    undecided = Q(decision=AlignmentRun.Decision.OPEN)
+    if also_rejected_by_gate:
+        undecided |= Q(decision=AlignmentRun.Decision.REJECTED, decided_by=None)
+    decided = AlignmentRun.objects.filter(undecided, pk=run.pk).update(
+        decision=decision, decided_by=actor, decided_at=timezone.now(), decision_reason=reason.strip()
+    )
+    if not decided:
+        raise RunError("This run was decided already; reload the page.")
+    run.refresh_from_db()
+
+
+def _log(actor: User | None, action: str, run: AlignmentRun, after: Any = None) -> None:
+    log.record(
+        actor=actor,
+        action=action,
+        target=run,
+        team=run.judge.experiment.team,
+        name=run.judge.name,
+        after=after,
+    )
+
+
+def live_run(judge: Judge) -> AlignmentRun | None:
+    """The judge's waiting or running run."""
+    return judge.runs.filter(status__in=LIVE).first()

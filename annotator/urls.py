@@ -1,0 +1,59 @@
+"""Where everything is. Names are flat: noun-verb."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth_views
+from django.urls import path
+
+from annotator.views import activity as activity_views
+from annotator.views import feedback as feedback_views
+from annotator.views import health as health_views
+from annotator.views import home as home_views
+from annotator.views import jobs as job_views
+from annotator.views import judge_edit as judge_edit_views
+from annotator.views import judge_settings as judge_settings_views
+from annotator.views import judges as judge_views
+from annotator.views import runs as run_views
+from annotator.views import settings as settings_views
+from annotator.views import signin as signin_views
+from annotator.views import traces as trace_views
+
+urlpatterns = [
+    path("healthz", health_views.healthz, name="healthz"),
+    path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("start/<str:secret>", signin_views.start, name="start"),
+    path("admin/", admin.site.urls),
+    path("", home_views.home, name="home"),
+    path("guide/", home_views.guide, name="guide"),
+    path("activity/", activity_views.activity_list, name="activity-list"),
+    path("traces/", trace_views.trace_list, name="trace-list"),
+    path("traces/count", trace_views.trace_count, name="trace-count"),
+    # a trace id may hold anything, also slashes
+    path("trace/<path:trace_id>", trace_views.trace_detail, name="trace-detail"),
+    path("feedback/<str:assessment_id>/withdraw/", feedback_views.feedback_withdraw, name="feedback-withdraw"),
+    path("feedback/<str:assessment_id>/restore/", feedback_views.feedback_restore, name="feedback-restore"),
+    # judges, their jobs and their runs
+    path("judges/", judge_views.judge_list, name="judge-list"),
+    path("judges/new/", judge_edit_views.judge_create, name="judge-create"),
+    path("judges/try/", judge_edit_views.judge_try, name="judge-try"),
+    path("judges/trials/<int:pk>/", judge_edit_views.judge_trial, name="judge-trial"),
+    path("judges/<int:pk>/", judge_views.judge_detail, name="judge-detail"),
+    path("judges/<int:pk>/edit/", judge_edit_views.judge_edit, name="judge-edit"),
+    path("judges/<int:pk>/run/", job_views.judge_run, name="judge-run"),
+    path("judges/<int:pk>/readiness/", judge_views.judge_readiness, name="judge-readiness"),
+    path("judges/<int:pk>/review/", judge_views.judge_review, name="judge-review"),
+    path("judges/<int:pk>/guideline/", judge_settings_views.judge_guideline, name="judge-guideline"),
+    path("judges/<int:pk>/settings/", judge_settings_views.judge_settings, name="judge-settings"),
+    path("judges/<int:pk>/rollback/", judge_views.judge_rollback, name="judge-rollback"),
+    path("judges/<int:pk>/align/", run_views.run_start, name="run-start"),
+    path("versions/<int:pk>/promote/", judge_views.version_promote, name="version-promote"),
+    path("jobs/<int:pk>/", job_views.job_detail, name="job-detail"),
+    path("jobs/<int:pk>/cancel/", job_views.job_cancel, name="job-cancel"),
+    path("runs/", run_views.run_list, name="run-list"),
+    path("runs/<int:pk>/", run_views.run_detail, name="run-detail"),
+    path("runs/<int:pk>/status/", run_views.run_status, name="run-status"),
+    path("runs/<int:pk>/cancel/", run_views.run_cancel, name="run-cancel"),
+    path("runs/<int:pk>/promote/", run_views.run_promote, name="run-promote"),
+    path("runs/<int:pk>/reject/", run_views.run_reject, name="run-reject"),
+    path("settings/models/", settings_views.settings_models, name="settings-models"),
+]

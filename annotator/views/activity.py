@@ -1,0 +1,34 @@
+"""The activity log: who did what, when."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from annotator.http import AuthedRequest
+from annotator.models import ActivityLog, Role
+from annotator.permissions import highest_role
+from annotator.presenters.activity import entry_of
+
+PAGE_SIZE = 50
+
+
+@require_safe
+def activity_list(request: AuthedRequest) -> HttpResponse:
+    """The newest entries, or those older than `?older=<pk>`. Experts see of feedback only their own."""
+    entries = ActivityLog.objects.visible_to(request.user).select_related("actor").order_by("-pk")
+    if highest_role(request.user) in (None, Role.EXPERT):
+        # What colleagues answered is theirs to see only where they have answered themselves.
+        entries = entries.filter(~Q(target_kind="assessment") | Q(actor=request.user))
+    older = request.GET.get("older", "")
+    if older.isdecimal() and len(older) < 19:
+        entries = entries.filter(pk__lt=int(older))
+    rows = list(entries[: PAGE_SIZE + 1])
+    context = {
+        "entries": [entry_of(row) for row in rows[:PAGE_SIZE]],
+        "older": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None,
+        "is_first": not older,
+    }
+    return render(request, "activity/list.html", context)

@@ -1,0 +1,140 @@
+"""Lists about judges in as many queries for a hundred as for one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, OuterRef, QuerySet, Subquery
+
+from alignment.agreement import compare
+from alignment.intervals import Figure
+from alignment.readiness import TraceState, readiness
+from annotator.models import AlignmentRun, Assessment, Judge, Label
+from annotator.presenters.state import Meter, StateChip, judge_state, meter
+from annotator.presenters.words import FigureView, kappa_view
+from judges.values import Value
+
+NO_VERDICT = "This version has given no verdict on a trace with a label yet."
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRow:
+    """One judge in the list."""
+
+    judge: Judge
+    state: StateChip
+    meter: Meter | None
+    kappa: FigureView
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Labelled:
+    label: Value
+    verdict: Value | None
+    of_current: Value | None
+    settled_at: datetime
+
+
+def judge_rows(judges: Sequence[Judge], *, now: datetime) -> list[JudgeRow]:
+    """State, readiness and agreement of each judge; one query for all of them."""
+    labelled = _labelled(judges)
+    return [_row(judge, labelled[judge.pk], now=now) for judge in judges]
+
+
+def _row(judge: Judge, labelled: list[_Labelled], *, now: datetime) -> JudgeRow:
+    kappa = Figure(value=None, n=0, why="The judge has no version yet.")
+    progress = None
+    if judge.current_version is not None:
+        names = range(len(labelled))
+        labels = {str(name): labelled[name].label for name in names}
+        verdicts = {
+            str(name): verdict
+            for name in names
+            if (verdict := labelled[name].of_current) is not None
+        }
+        if verdicts:
+            kappa = compare(labels, verdicts, judge.value_type.choices or None).cohen_kappa
+        else:
+            kappa = Figure(value=None, n=0, why=NO_VERDICT)
+        states = [
+            TraceState(
+                trace_id=str(name), label=labelled[name].label, verdict=labelled[name].verdict
+            )
+            for name in names
+        ]
+        progress = meter(readiness(states, sides=judge.sides, thresholds=judge.thresholds))
+    checked_at = max((each.settled_at for each in labelled), default=None)
+    return JudgeRow(
+        judge=judge,
+        state=judge_state(kappa, checked_at=checked_at, now=now),
+        meter=progress,
+        kappa=kappa_view("Agreement", kappa),
+    )
+
+
+def _labelled(judges: Sequence[Judge]) -> dict[int, list[_Labelled]]:
+    verdicts = _verdicts_on_label()
+    of_current = verdicts.filter(judge_version=OuterRef("judge__current_version"))
+    rows = (
+        Label.objects.filter(judge__in=[judge.pk for judge in judges])
+        .annotate(
+            verdict=Subquery(verdicts.values("value")[:1]),
+            of_current=Subquery(of_current.values("value")[:1]),
+        )
+        .values_list("judge_id", "value", "verdict", "of_current", "settled_at")
+    )
+    found: dict[int, list[_Labelled]] = defaultdict(list)
+    for judge, label, verdict, current, settled_at in rows:
+        found[judge].append(
+            _Labelled(label=label, verdict=verdict, of_current=current, settled_at=settled_at)
+        )
+    return found
+
+
+def disagreements_of(judge: Judge, *, limit: int) -> tuple[list[Any], int]:
+    """Labels that the version in use contradicts, newest first, and how many there are.
+
+    Each label carries `verdict_value` and `verdict_reason`.
+    """
+    verdicts = _verdicts_on_label().filter(judge_version=judge.current_version)
+    differing = (
+        Label.objects.filter(judge=judge)
+        .annotate(verdict_key=Subquery(verdicts.values("value_key")[:1]))
+        .filter(verdict_key__isnull=False)
+        .exclude(verdict_key=F("value_key"))
+    )
+    shown = (
+        differing.annotate(
+            verdict_value=Subquery(verdicts.values("value")[:1]),
+            verdict_reason=Subquery(verdicts.values("rationale")[:1]),
+        )
+        .select_related("trace")
+        .defer("trace__inputs", "trace__outputs", "trace__metadata", "trace__search_text")
+        .order_by("-settled_at", "-pk")
+    )
+    return list(shown[:limit]), differing.count()
+
+
+def listed_runs(runs: QuerySet[AlignmentRun]) -> QuerySet[AlignmentRun]:
+    """Runs for a list, newest first, without the columns that hold whole traces."""
+    return (
+        runs.select_related(
+            "judge__experiment", "judge__current_version", "version_in", "candidate", "started_by"
+        )
+        .defer("examples", "excluded", "split", "items", "log_lines", "steps", "stages")
+        .order_by("-pk")
+    )
+
+
+def _verdicts_on_label() -> QuerySet[Assessment]:
+    """The judge's verdicts on the trace of an outer label, newest first."""
+    return (
+        Assessment.objects.verdicts()
+        .filter(trace=OuterRef("trace"), name=OuterRef("judge__name"), span_id="", error_text="")
+        .exclude(value=None)
+        .order_by("-created_at", "-pk")
+    )

@@ -1,0 +1,137 @@
+"""A judge's policies, and the guideline that its experts go by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from alignment.labels import LabelRule
+from annotator.http import AuthedRequest
+from annotator.models import Judge, Role
+from annotator.permissions import require_role
+from annotator.presenters.words import count, value_text
+from annotator.services import judges as judge_service
+from annotator.services.judges import JudgeServiceError
+from annotator.services.labels import preview_rule
+from annotator.views.judges import get_judge, judge_context
+from annotator.views.optimizer_form import OptimizerForm
+from annotator.views.policy_forms import GuidelineForm, SettingsForm
+from judges.values import value_key
+
+
+@require_http_methods(["GET", "POST"])
+def judge_settings(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Everybody in the team reads a judge's policies; an admin changes them."""
+    judge = get_judge(request, pk)
+    if request.method == "POST":
+        require_role(request.user, judge.experiment.team_id, Role.ADMIN)
+    form = SettingsForm(request.POST or None, judge=judge)
+    optimizer_form = OptimizerForm(request.POST or None, judge=judge)
+    if (
+        request.method == "POST"
+        and all(
+            [form.is_valid(), optimizer_form.is_valid()]
+        )  # both, so that both show their errors
+        and _save(request, judge, form, optimizer_form)
+    ):
+        messages.success(request, f"The settings of {judge.name} are saved.")
+        return redirect("judge-settings", pk)
+    ctx = {
+        **judge_context(request, judge, tab="settings"),
+        "form": form,
+        "optimizer_form": optimizer_form,
+        "rules": _rule_rows(judge, form),
+    }
+    return render(request, "judges/settings.html", ctx, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def judge_guideline(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Everybody in the team reads the guideline; leads and admins write it."""
+    judge = get_judge(request, pk)
+    if request.method == "POST":
+        require_role(request.user, judge.experiment.team_id, Role.LEAD)
+    form = GuidelineForm(request.POST or None, judge=judge)
+    if request.method == "POST" and form.is_valid() and _save_guideline(request, judge, form):
+        messages.success(request, f"The guideline of {judge.name} is saved and in force.")
+        return redirect("judge-guideline", pk)
+    guidelines = judge.guidelines.select_related("created_by").order_by("-number")
+    shown = judge.guideline
+    if request.GET.get("number", "").isdecimal():
+        shown = get_object_or_404(guidelines, number=int(request.GET["number"][:9]))
+    ctx = {
+        **judge_context(request, judge, tab="guideline"),
+        "form": form,
+        "guidelines": guidelines,
+        "shown": shown,
+        "choose_when": [
+            (value_text(value, judge.value_type), shown.choose_when.get(value_key(value), ""))
+            for value in judge.value_type.choices
+        ]
+        if shown
+        else [],
+        "editing": form.is_bound or "edit" in request.GET or shown is None,
+    }
+    return render(request, "judges/guideline.html", ctx, status=422 if form.is_bound else 200)
+
+
+def _save(
+    request: AuthedRequest, judge: Judge, form: SettingsForm, optimizer_form: OptimizerForm
+) -> bool:
+    try:
+        judge_service.update_settings(
+            actor=request.user,
+            judge=judge,
+            sides=form.sides if form.sides != judge.sides else None,
+            optimizer=optimizer_form.cleaned_data["optimizer"],
+            optimizer_params=optimizer_form.params,
+            optimizer_model=optimizer_form.cleaned_data["optimizer_model"],
+            **form.changes,
+        )
+    except JudgeServiceError as error:
+        form.add_error(error.field if error.field in form.fields else None, str(error))
+        return False
+    return True
+
+
+def _save_guideline(request: AuthedRequest, judge: Judge, form: GuidelineForm) -> bool:
+    try:
+        judge_service.save_guideline(
+            actor=request.user,
+            judge=judge,
+            text=form.cleaned_data["text"].replace("\r\n", "\n"),
+            choose_when=form.choose_when,
+        )
+    except JudgeServiceError as error:
+        form.add_error(error.field if error.field in form.fields else None, str(error))
+        return False
+    return True
+
+
+def _rule_rows(judge: Judge, form: SettingsForm) -> list[dict[str, Any]]:
+    """Every rule with what it would do to the labels, so that nobody has to save to find out."""
+    rows = []
+    for radio in form["label_rule"]:
+        rule = LabelRule(str(radio.data["value"]))
+        row = {"radio": radio, "is_current": rule == judge.label_rule, "effect": ""}
+        if rule is LabelRule.ADJUDICATED and not judge.adjudicator:
+            row["effect"] = "Name the person first to see what would change."
+        else:
+            row["effect"] = _effect(
+                preview_rule(judge=judge, rule=rule, adjudicator=judge.adjudicator)
+            )
+        rows.append(row)
+    return rows
+
+
+def _effect(preview: dict[str, int]) -> str:
+    """`now 58 labels, then 60: 2 gained, 1 changed`."""
+    before, after = preview["before"], count(preview["after"], "label")
+    changes = [f"{preview[kind]} {kind}" for kind in ("gained", "lost", "changed") if preview[kind]]
+    if not changes:
+        return f"{after}, as now."
+    return f"{before} now, {after} then: {', '.join(changes)}."

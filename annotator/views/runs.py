@@ -1,0 +1,228 @@
+"""Alignment runs: listed, started, watched, decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRefresh
+
+from annotator.http import AuthedRequest
+from annotator.models import AlignmentRun, Role, Trace, WorkStatus
+from annotator.permissions import require_role, role_required
+from annotator.presenters import run_page
+from annotator.presenters.diff import word_diff
+from annotator.presenters.words import DEMO_NOTICE, is_demo_model, money
+from annotator.services import runs as run_service
+from annotator.services.readiness import readiness_of
+from annotator.services.runs import RunError
+from annotator.views.judge_rows import listed_runs
+from annotator.views.judges import get_judge, judge_context
+from annotator.views.optimizer_form import OptimizerForm
+from judges.errors import NotEnoughFeedbackError
+
+PAGE_SIZE = 50
+PAST_RUNS = 5
+SHOWN_LOG_LINES = 400
+
+
+@require_GET
+def run_list(request: AuthedRequest) -> HttpResponse:
+    """Every run of the user's teams, newest first; `?before=` is the key of the next page."""
+    runs = listed_runs(AlignmentRun.objects.visible_to(request.user))
+    judge = request.GET.get("judge", "")
+    if judge.isdecimal():
+        runs = runs.filter(judge=int(judge[:17]))
+    before = request.GET.get("before", "")
+    if before.isdecimal():
+        runs = runs.filter(pk__lt=int(before[:17]))
+    page = list(runs[: PAGE_SIZE + 1])
+    ctx = {
+        "runs": page[:PAGE_SIZE],
+        "next_before": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
+        "judge_filter": judge if judge.isdecimal() else "",
+        "is_first_page": not before,
+    }
+    return render(request, "runs/list.html", ctx)
+
+
+@require_GET
+def run_detail(request: AuthedRequest, pk: int) -> HttpResponse:
+    """One run: what it worked with, how it goes, what came of it."""
+    run = _run(request, pk)
+    judge = run.judge
+    flips = run_page.flips(run.items)
+    filters = run_page.flip_filters(flips)
+    show = request.GET.get("show", "")
+    if show not in {kind for kind, _, _ in filters}:
+        show = next((kind for kind, _, total in filters if total), "all")
+    ctx = {
+        **_status_context(request, run),
+        "set": run_page.set_summary(run.examples, run.split, run.excluded),
+        "compared": run_page.compared_figures(run.figures),
+        "difference": run_page.difference_view(run.figures),
+        "method": run_page.method_sentence(run.figures) if run.figures else "",
+        "chance": run_page.chance_sentence(run.figures),
+        "flips": _with_previews([flip for flip in flips if show in (flip.change, "all")]),
+        "flip_filters": filters,
+        "has_flips": bool(flips),
+        "show": show,
+        "diff": word_diff(run.version_in.instructions, run.candidate.instructions)
+        if run.candidate
+        else None,
+        "old_name": f"Version {run.version_in.number}",
+        "new_name": f"Version {run.candidate.number}" if run.candidate else "",
+        "params": sorted(run.params.items()),
+        "may_roll_back": run.candidate_id is not None
+        and run.candidate_id == judge.current_version_id
+        and judge.previous_version_id is not None,
+    }
+    return render(request, "runs/detail.html", ctx)
+
+
+@require_GET
+def run_status(request: AuthedRequest, pk: int) -> HttpResponseBase:
+    """The part of the page that changes while a run lives; once it is over the page comes anew, whole."""
+    run = _run(request, pk)
+    if request.htmx and not run.is_live:
+        return HttpResponseClientRefresh()
+    if not request.htmx:
+        return redirect("run-detail", pk)
+    return render(request, "runs/_status.html", _status_context(request, run))
+
+
+@require_http_methods(["GET", "POST"])
+@role_required(Role.ADMIN)
+def run_start(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Start a run of a judge by hand."""
+    judge = get_judge(request, pk)
+    require_role(request.user, judge.experiment.team_id, Role.ADMIN)
+    earlier = None
+    if request.GET.get("from", "").isdecimal():
+        earlier = judge.runs.filter(pk=int(request.GET["from"][:17])).first()
+    form = OptimizerForm(request.POST or None, judge=judge, run=earlier, with_seed=True)
+    if request.method == "POST" and form.is_valid():
+        try:
+            run = run_service.start_run(
+                actor=request.user,
+                judge=judge,
+                optimizer=form.cleaned_data["optimizer"],
+                params=form.params,
+                model=form.cleaned_data["optimizer_model"],
+                seed=form.cleaned_data["seed"],
+            )
+        except (RunError, NotEnoughFeedbackError) as error:
+            form.add_error(None, str(error))
+        else:
+            return redirect("run-detail", run.pk)
+    ctx = {
+        **judge_context(request, judge, tab="runs"),
+        "form": form,
+        "earlier": earlier,
+        "readiness": readiness_of(judge) if judge.current_version else None,
+    }
+    return render(request, "runs/start.html", ctx, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@role_required(Role.ADMIN)
+def run_cancel(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Stop a run within one call."""
+    return _decide(request, pk, lambda run: run_service.cancel_run(actor=request.user, run=run), "")
+
+
+@require_POST
+@role_required(Role.ADMIN)
+def run_promote(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Put the candidate in use."""
+    reason = request.POST.get("reason", "")[:500]
+    return _decide(
+        request,
+        pk,
+        lambda run: run_service.promote_run(actor=request.user, run=run, reason=reason),
+        "The new version is in use now.",
+    )
+
+
+@require_POST
+@role_required(Role.ADMIN)
+def run_reject(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Turn the candidate down, with a reason."""
+    reason = request.POST.get("reason", "")[:500]
+    return _decide(
+        request,
+        pk,
+        lambda run: run_service.reject_run(actor=request.user, run=run, reason=reason),
+        "The new version is rejected; the judge stays as it is.",
+    )
+
+
+def _with_previews(flips: list[run_page.Flip]) -> list[run_page.Flip]:
+    """The same with the first words of each trace that is still there."""
+    traces = Trace.objects.filter(trace_id__in=[flip.trace_id for flip in flips])
+    previews = dict(traces.values_list("trace_id", "request_preview"))
+    return [replace(flip, preview=previews.get(flip.trace_id, "")) for flip in flips]
+
+
+def _run(request: AuthedRequest, pk: int) -> AlignmentRun:
+    runs = AlignmentRun.objects.visible_to(request.user).select_related(
+        "judge__experiment__team",
+        "judge__current_version",
+        "judge__previous_version",
+        "version_in",
+        "candidate",
+        "started_by",
+        "decided_by",
+    )
+    return get_object_or_404(runs, pk=pk)
+
+
+def _decide(request: AuthedRequest, pk: int, decide: Any, done: str) -> HttpResponse:
+    run = _run(request, pk)
+    require_role(request.user, run.judge.experiment.team_id, Role.ADMIN)
+    try:
+        decide(run)
+    except (RunError, run_service.judges.JudgeServiceError) as error:
+        messages.error(request, str(error))
+    else:
+        if done:
+            messages.success(request, done)
+    return redirect("run-detail", pk)
+
+
+def _status_context(request: AuthedRequest, run: AlignmentRun) -> dict[str, Any]:
+    now = timezone.now()
+    past = run.judge.runs.filter(status=WorkStatus.SUCCEEDED, optimizer=run.optimizer).order_by(
+        "-pk"
+    )
+    spans = past.values_list("started_at", "finished_at")[:PAST_RUNS] if run.is_live else []
+    elapsed = (run.finished_at or now) - run.started_at if run.started_at else None
+    return {
+        "run": run,
+        "judge": run.judge,
+        "may_admin": request.user.has_role(run.judge.experiment.team_id, Role.ADMIN),
+        "is_demo": is_demo_model(run.model) or is_demo_model(run.version_in.model),
+        "demo_notice": DEMO_NOTICE,
+        "steps": run_page.stepper(run.stages, status=run.status, now=now),
+        "scores": run_page.step_scores(run.steps),
+        "score_plot": run_page.step_plot(run.steps),
+        "elapsed": elapsed.total_seconds() if elapsed else None,
+        "time_left": run_page.run_time_left(
+            calls=run.calls,
+            calls_expected=run.calls_expected,
+            seconds_so_far=elapsed.total_seconds() if elapsed else None,
+            past_seconds=[
+                (finished - started).total_seconds()
+                for started, finished in spans
+                if started and finished
+            ],
+        ),
+        "cost": money(run.cost if run.calls else 0.0),
+        "tokens": f"{run.input_tokens + run.output_tokens:,}",
+        "log_lines": run.log_lines[-SHOWN_LOG_LINES:],
+    }

@@ -1,0 +1,164 @@
+"""How long the server takes for one page of a list of 100,000 traces, filter by filter. Aim: below 100 ms each.
+
+    python bench/trace_list.py [--traces 100000]
+
+A temporary SQLite database is filled and removed again; with DATABASE_URL set, that database is used instead, and it
+must be empty. Times are medians of whole requests, from the middleware to the rendered HTML.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+REPEATS = 7
+CHUNK = 2_000
+VALUES = ("excellent", "good", "fair", "poor")
+WORDS = (
+    "order parcel refund delivery return jacket shoes size colour blue invoice address courier delayed missing "
+    "damaged exchange voucher account password payment card support thanks please help today tomorrow week"
+).split()
+
+
+def fill(count: int) -> tuple[object, object]:
+    """A team with one experiment of `count` traces, a judge with verdicts on nearly all, feedback on one in twenty."""
+    from django.utils import timezone
+
+    from annotator.models import Assessment, Experiment, Judge, JudgeVersion, Label, Membership, Team, Trace, User
+    from annotator.services.trace_text import previews_and_text
+    from judges.values import ValueKind, ValueType
+
+    chance = random.Random(0)
+    team = Team.objects.create(name="Shop")
+    lead = User.objects.create_user("lead")
+    Membership.objects.create(user=lead, team=team, role="LEAD")
+    experiment = Experiment.objects.create(team=team, name="support")
+    judge = Judge.objects.create(experiment=experiment, name="product_quality")
+    value_type = ValueType(kind=ValueKind.CATEGORY, categories=VALUES, ordered=True)
+    judge.current_version = JudgeVersion.objects.create(
+        judge=judge, number=1, instructions="{{ outputs }}", value_type_data=value_type.to_dict(), model="demo:/x"
+    )
+    judge.save()
+    now = timezone.now()
+    for start in range(0, count, CHUNK):
+        traces = []
+        for number in range(start, min(start + CHUNK, count)):
+            question = " ".join(chance.choices(WORDS, k=25))
+            answer = " ".join(chance.choices(WORDS, k=110))
+            inputs, outputs = {"question": question + f" n{number}"}, {"answer": answer}
+            request, response, text = previews_and_text(inputs, outputs)
+            traces.append(
+                Trace(
+                    experiment=experiment, trace_id=f"tr-{number:08}", inputs=inputs, outputs=outputs,
+                    request_preview=request, response_preview=response, search_text=text,
+                    requested_at=now - timedelta(seconds=30 * chance.randrange(count)),
+                )
+            )  # fmt: skip
+        Trace.objects.bulk_create(traces)
+        rows, labels = [], []
+        for trace in traces:
+            verdict = chance.choices(VALUES, weights=(40, 40, 19, 1))[0]
+            if chance.random() < 0.98:
+                rows.append(
+                    Assessment(
+                        trace=trace, name=judge.name, source_type="LLM_JUDGE", source_id="demo:/x", value=verdict,
+                        value_key=verdict, judge_version=judge.current_version, rationale=trace.response_preview,
+                    )
+                )  # fmt: skip
+            for person in ("expert1", "expert2", "lead"):
+                if chance.random() < 0.02:
+                    value = verdict if chance.random() < 0.8 else chance.choice(VALUES)
+                    rows.append(
+                        Assessment(
+                            trace=trace, name=judge.name, source_type="HUMAN", source_id=person, value=value,
+                            value_key=value, author=lead if person == "lead" else None,
+                        )
+                    )  # fmt: skip
+                    if person == "lead":
+                        labels.append(Label(trace=trace, judge=judge, value=value, value_key=value, rule="MAJORITY"))
+        Assessment.objects.bulk_create(rows)
+        Label.objects.bulk_create(labels)
+    return lead, judge
+
+
+def filters(judge: object) -> dict[str, str]:
+    """The query string of every single filter, common and rare."""
+    pk = judge.pk
+    return {
+        "no filter": "",
+        "experiment": f"experiment={judge.experiment_id}",
+        "verdict, 40 %": f"verdict={pk}:excellent",
+        "verdict, 1 %": f"verdict={pk}:poor",
+        "verdict, any": f"verdict={pk}:~any",
+        "verdict, none": f"verdict={pk}:~none",
+        "verdict and label": f"verdict={pk}:good&label={pk}:poor",
+        "feedback, mine": "feedback=mine",
+        "feedback, anybody's": "feedback=any",
+        "feedback, none": "feedback=none",
+        "disagreement": "feedback=disagreement",
+        "time, last 7 days": "time=7d",
+        "time, until 20 days ago": "until=2020-01-01",
+        "text, rare word": "q=n4711",
+        "text, two words": "q=refund+voucher",
+        "text, in every trace": "q=order",
+        "text, nowhere": "q=xylophone",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--traces", type=int, default=100_000)
+    count = parser.parse_args().traces
+    with tempfile.TemporaryDirectory() as folder:
+        address = os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/bench.sqlite3"
+        # The tests' settings: the page needs no collected static files, and no worker is told of anything.
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "TEST_DATABASE_URL": address,
+            "LOG_LEVEL": "ERROR",
+        }
+        measure(count)
+
+
+def measure(count: int) -> None:
+    """Fill, ask, print."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    call_command("migrate", verbosity=0)
+    started = time.perf_counter()
+    lead, judge = fill(count)
+    print(f"{connection.vendor}: {count:,} traces filled in {time.perf_counter() - started:.0f} s")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    client = Client()
+    client.force_login(lead)
+    slowest = 0.0
+    for name, query in filters(judge).items():
+        times = []
+        for _ in range(REPEATS):
+            with CaptureQueriesContext(connection) as queries:
+                started = time.perf_counter()
+                response = client.get(f"/traces/?{query}")
+                times.append((time.perf_counter() - started) * 1_000)
+            assert response.status_code == 200, (name, response.status_code)
+        median = statistics.median(times)
+        slowest = max(slowest, median)
+        print(f"  {name:26} {median:7.1f} ms   {len(queries):2} queries")
+    print(f"  slowest: {slowest:.0f} ms (aim: below 100 ms)")
+
+
+if __name__ == "__main__":
+    main()
