@@ -26,7 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 def main() -> None:
     """Measure and print one line a repetition."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--traces", type=int, default=1000)
     parser.add_argument("--latency-ms", type=float, default=200)
     parser.add_argument("--processes", type=int, default=4)
@@ -120,7 +122,9 @@ def run_job(version, traces: list[int]) -> float:
         time.sleep(0.02)
     seconds = time.perf_counter() - begun
     if progress.done != len(traces):
-        sys.exit(f"The job ended {progress.status}: {progress.done} done, {progress.failed} failed, {progress.error}")
+        sys.exit(
+            f"The job ended {progress.status}: {progress.done} done, {progress.failed} failed, {progress.error}"
+        )
     return seconds
 
 

@@ -88,7 +88,11 @@ class Assessment(models.Model):
     )
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="assessments"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="assessments",
     )
     judge_version = models.ForeignKey(
         JudgeVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="verdicts"

@@ -48,7 +48,9 @@ class Judge(models.Model):
     )
     sides_data = JSONTextField(default=dict, blank=True)
     label_rule = models.CharField(
-        max_length=12, choices=[(rule.value, rule.value) for rule in LabelRule], default=LabelRule.MAJORITY.value
+        max_length=12,
+        choices=[(rule.value, rule.value) for rule in LabelRule],
+        default=LabelRule.MAJORITY.value,
     )
     adjudicator = models.CharField(max_length=250, blank=True)
     minimum_labels = models.PositiveIntegerField(default=10)
@@ -77,7 +79,9 @@ class Judge(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["experiment", "name"], name="judge_name_unique_in_experiment")
+            models.UniqueConstraint(
+                fields=["experiment", "name"], name="judge_name_unique_in_experiment"
+            )
         ]
 
     def __str__(self) -> str:
@@ -130,7 +134,9 @@ class JudgeVersion(models.Model):
     extra_headers = JSONTextField(default=dict, blank=True)
     demonstrations = JSONTextField(default=list, blank=True)
     generate_rationale_first = models.BooleanField(default=True)
-    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.PERSON)
     guideline = models.ForeignKey(
         "GuidelineVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -143,7 +149,9 @@ class JudgeVersion(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["judge", "number"], name="version_number_unique_in_judge")
+            models.UniqueConstraint(
+                fields=["judge", "number"], name="version_number_unique_in_judge"
+            )
         ]
 
     def __str__(self) -> str:
@@ -188,7 +196,9 @@ class GuidelineVersion(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["judge", "number"], name="guideline_number_unique_in_judge")
+            models.UniqueConstraint(
+                fields=["judge", "number"], name="guideline_number_unique_in_judge"
+            )
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,9 @@ class ActivityLogQuerySet(models.QuerySet["ActivityLog"]):
 class ActivityLog(models.Model):
     """Who did what, when, to what, and what it was before and after. No actor means the system itself."""
 
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    team = models.ForeignKey(
+        Team, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

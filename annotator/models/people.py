@@ -61,7 +61,9 @@ class Membership(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["user", "team"], name="one_membership_per_user_and_team")
+            models.UniqueConstraint(
+                fields=["user", "team"], name="one_membership_per_user_and_team"
+            )
         ]
 
     def __str__(self) -> str:

@@ -89,7 +89,9 @@ class AlignmentRun(LeasedWork):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["judge"], condition=Q(status__in=["QUEUED", "RUNNING"]), name="one_live_run_per_judge"
+                fields=["judge"],
+                condition=Q(status__in=["QUEUED", "RUNNING"]),
+                name="one_live_run_per_judge",
             ),
             models.UniqueConstraint(
                 fields=["judge", "labels_fingerprint"],
@@ -111,7 +113,9 @@ class RunAnswer(models.Model):
     reply = JSONTextField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "key"], name="one_answer_per_call_of_run")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "key"], name="one_answer_per_call_of_run")
+        ]
 
     def __str__(self) -> str:
         return f"answer {self.key[:8]} of run {self.run_id} ({self.pk})"
@@ -164,11 +168,15 @@ class JudgeShard(LeasedWork):
 class JudgeTrial(LeasedWork):
     """A judge tried on a few traces before it is saved: nothing of it is logged on the traces."""
 
-    judge = models.ForeignKey(Judge, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    judge = models.ForeignKey(
+        Judge, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
     definition = JSONTextField()
     trace_pks = JSONTextField(default=list)
     results = JSONTextField(default=list)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
 
     def __str__(self) -> str:
         return f"trial {self.pk}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,7 +96,7 @@ def verdicts_in_force(judge: Judge) -> QuerySet[Assessment]:
     return verdicts.filter(Q(judge_version=judge.current_version_id) | ~is_beaten)
 
 
-def disagreements(experiments: Iterable[Experiment], user: User) -> QuerySet[Assessment]:
+def disagreements(experiments: Sequence[Experiment], user: User) -> QuerySet[Assessment]:
     """Valid feedback that differs from somebody else's, or from the current version's verdict.
 
     Experts learn of a disagreement only where they have answered themselves.
@@ -108,12 +109,16 @@ def disagreements(experiments: Iterable[Experiment], user: User) -> QuerySet[Ass
         .exclude(value_key=OuterRef("value_key"))
         .filter(Q(source_type=Source.HUMAN) | Q(judge_version__in=versions))
     )
-    answers = Assessment.objects.human().filter(span_id="").exclude(value_key="").filter(Exists(others))
-    leads = [team for team in user.team_roles() if user.has_role(team, Role.LEAD)]
+    answers = (
+        Assessment.objects.human().filter(span_id="").exclude(value_key="").filter(Exists(others))
+    )
+    led = [each.pk for each in experiments if user.has_role(each.team_id, Role.LEAD)]
+    if len(led) == len(experiments):
+        return answers
     own = Assessment.objects.human().filter(
         trace=OuterRef("trace"), name=OuterRef("name"), span_id="", source_id=user.username
     )
-    return answers.filter(Q(trace__experiment__team__in=leads) | Exists(own))
+    return answers.filter(Q(trace__experiment__in=led) | Exists(own))
 
 
 def _in_experiments(experiments: tuple[Experiment, ...]) -> TraceQuerySet:
@@ -128,19 +133,22 @@ def _among(traces: TraceQuerySet, rows: QuerySet[Any]) -> TraceQuerySet:
     if connection.vendor == "postgresql":
         return traces.filter(pk__in=rows.values("trace"))
     # SQLite is told how: with many rows, by asking at each trace; with few, by looking each trace up among them.
-    if rows.values("pk")[: _MANY + 1].count() > _MANY:
+    found = list(rows.values_list("trace", flat=True)[: _MANY + 1])
+    if len(found) > _MANY:
         return traces.filter(Exists(rows.filter(trace=OuterRef("pk"))))
-    return _looked_up(traces, rows.values("trace"))
+    return _looked_up(traces, RawSQL("SELECT value FROM json_each(%s)", [json.dumps(found)]))
 
 
-def _looked_up(traces: TraceQuerySet, ids: QuerySet[Any, Any] | RawSQL) -> TraceQuerySet:
+def _looked_up(traces: TraceQuerySet, ids: RawSQL) -> TraceQuerySet:
     # With its primary key in sight SQLite would fetch and sort every match instead of walking the list.
     return traces.alias(hidden_pk=F("pk") + 0).filter(hidden_pk__in=ids)
 
 
 def _with_verdict(traces: TraceQuerySet, judge: Judge, verdict: str) -> TraceQuerySet:
     traces = traces.filter(experiment=judge.experiment_id)
-    of_trace = Assessment.objects.verdicts().filter(trace=OuterRef("pk"), name=judge.name, span_id="")
+    of_trace = Assessment.objects.verdicts().filter(
+        trace=OuterRef("pk"), name=judge.name, span_id=""
+    )
     if verdict == NO_VERDICT:
         return traces.filter(~Exists(of_trace))
     if verdict == ANY_VERDICT:
@@ -180,6 +188,7 @@ def _with_words(traces: TraceQuerySet, text: str) -> TraceQuerySet:
     return _looked_up(
         traces,
         RawSQL(
-            "SELECT rowid FROM annotator_trace_search WHERE annotator_trace_search MATCH %s", [query]
+            "SELECT rowid FROM annotator_trace_search WHERE annotator_trace_search MATCH %s",
+            [query],
         ),
     )

@@ -90,7 +90,9 @@ class Trace(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["experiment", "-requested_at", "-id"], name="trace_newest_in_experiment"),
+            models.Index(
+                fields=["experiment", "-requested_at", "-id"], name="trace_newest_in_experiment"
+            ),
             models.Index(fields=["-requested_at", "-id"], name="trace_newest"),
         ]
 

@@ -145,7 +145,7 @@ def _verdicts(judges: Sequence[Judge]) -> list[_Verdict]:
     Traces without a label are far more, and tell nothing here. Nor does what a version says of the traces that it,
     or a version it comes from, learnt from.
     """
-    learnt = _learnt(judges)
+    learnt = learnt_from(judges)
     verdicts = (
         _with_value(Assessment.objects.valid().filter(kind=Kind.FEEDBACK), judges)
         .exclude(source_type=Source.HUMAN)
@@ -161,7 +161,7 @@ def _verdicts(judges: Sequence[Judge]) -> list[_Verdict]:
     ]
 
 
-def _learnt(judges: Sequence[Judge]) -> set[tuple[int | None, int]]:
+def learnt_from(judges: Sequence[Judge]) -> set[tuple[int | None, int]]:
     """Pairs of a version's and a trace's pk: the version's instructions were made with that trace's label."""
     splits = dict(
         AlignmentRun.objects.filter(judge__in=judges, candidate__isnull=False).values_list(

@@ -63,7 +63,8 @@ def execute_run(pk: int) -> None:
                     seed=run.seed,
                     sides=run.judge.sides,
                     policy=GatePolicy(
-                        margin=run.policy["margin"], max_harm_per_side=run.policy["max_harm_per_side"]
+                        margin=run.policy["margin"],
+                        max_harm_per_side=run.policy["max_harm_per_side"],
                     ),
                     emit=recorder.take,
                     cancelled=lease.cancelled,
@@ -110,7 +111,10 @@ class RunAnswers:
         with self._lock:
             unsaved, self._unsaved = self._unsaved, {}
         RunAnswer.objects.bulk_create(
-            [RunAnswer(run=self._run, key=key, reply=asdict(reply)) for key, reply in unsaved.items()],
+            [
+                RunAnswer(run=self._run, key=key, reply=asdict(reply))
+                for key, reply in unsaved.items()
+            ],
             ignore_conflicts=True,
         )
 
@@ -135,7 +139,9 @@ class Recorder:
         self._steps: list[dict[str, Any]] = []
         self._lines: list[dict[str, str]] = []
         self._calls_expected: int | None = None
-        self._thread = threading.Thread(target=self._write_until_ended, name="run-recorder", daemon=True)
+        self._thread = threading.Thread(
+            target=self._write_until_ended, name="run-recorder", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -261,7 +267,10 @@ def _record_result(
         candidate = None
         if result.candidate is not None:
             candidate = judges.add_candidate(
-                judge=run.judge, parent=run.version_in, candidate=result.candidate, note=f"Run {run.pk}"
+                judge=run.judge,
+                parent=run.version_in,
+                candidate=result.candidate,
+                note=f"Run {run.pk}",
             )
             log_verdicts(version=candidate, verdicts=list(verdicts["after"].values()))
         rejected = outcome is Outcome.REJECT

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from celery import Task
+from typing import Any, Protocol
+
 from django.conf import settings
 from django.utils import timezone
 
@@ -12,7 +13,11 @@ from annotator import tasks
 from annotator.models import AlignmentRun, Judge, JudgeShard, JudgeTrial, LeasedWork
 from annotator.services import leases
 
-WORK: tuple[tuple[type[LeasedWork], Task], ...] = (
+class _Task(Protocol):
+    def delay(self, pk: int, /) -> Any: ...
+
+
+WORK: tuple[tuple[type[LeasedWork], _Task], ...] = (
     (AlignmentRun, tasks.execute_run),
     (JudgeShard, tasks.execute_shard),
     (JudgeTrial, tasks.execute_trial),

@@ -60,7 +60,9 @@ def start_run_if_due(judge_pk: int) -> AlignmentRun | None:
     Two workers may see at the same moment that a judge is ready: the database's constraints let one start it.
     """
     judge = (
-        Judge.objects.select_related("current_version", "experiment__team").filter(pk=judge_pk).first()
+        Judge.objects.select_related("current_version", "experiment__team")
+        .filter(pk=judge_pk)
+        .first()
     )
     if judge is None:
         return None
@@ -124,7 +126,9 @@ def promote_run(*, actor: User | None, run: AlignmentRun, reason: str = "") -> N
     if run.candidate is None:
         raise RunError("This run proposed no new version, so there is nothing to promote.")
     if run.outcome == AlignmentRun.Outcome.REJECT and not reason.strip():
-        raise RunError("The test did not find it better: say in a sentence why it is to be promoted all the same.")
+        raise RunError(
+            "The test did not find it better: say in a sentence why it is to be promoted all the same."
+        )
     with transaction.atomic():
         _decide(run, AlignmentRun.Decision.PROMOTED, actor, reason, also_rejected_by_gate=True)
         judges.promote(
@@ -209,7 +213,9 @@ def _start(
 
 def _freeze(judge: Judge, usable: list[LabelledTrace]) -> list[dict[str, Any]]:
     """What the run learns from and is tested on, as it is now: a later correction does not change it."""
-    variables = judge.current_version.to_domain().variables if judge.current_version else frozenset()
+    variables = (
+        judge.current_version.to_domain().variables if judge.current_version else frozenset()
+    )
     needs_spans = bool(variables & {"trace", "conversation"})
     traces = Trace.objects.filter(pk__in=[item.trace_pk for item in usable])
     if needs_spans:
@@ -274,7 +280,10 @@ def _decide(
     if also_rejected_by_gate:
         undecided |= Q(decision=AlignmentRun.Decision.REJECTED, decided_by=None)
     decided = AlignmentRun.objects.filter(undecided, pk=run.pk).update(
-        decision=decision, decided_by=actor, decided_at=timezone.now(), decision_reason=reason.strip()
+        decision=decision,
+        decided_by=actor,
+        decided_at=timezone.now(),
+        decision_reason=reason.strip(),
     )
     if not decided:
         raise RunError("This run was decided already; reload the page.")

@@ -8,7 +8,6 @@ from typing import Any
 from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -95,7 +94,7 @@ def ago(moment: datetime | None) -> SafeString | str:
     seconds = (timezone.now() - moment).total_seconds()
     local = timezone.localtime(moment)
     if seconds < 0 or seconds > 7 * _DAY:
-        text = date_format(local, "j M Y")
+        text = f"{local.day} {local:%b %Y}"
     elif seconds < _MINUTE:
         text = "just now"
     elif seconds < _HOUR:
@@ -108,7 +107,7 @@ def ago(moment: datetime | None) -> SafeString | str:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
-        date_format(local, "l, j F Y, H:i:s"),
+        f"{local:%A}, {local.day} {local:%B %Y, %H:%M:%S}",
         text,
     )
 

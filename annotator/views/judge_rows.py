@@ -16,6 +16,7 @@ from alignment.readiness import TraceState, readiness
 from annotator.models import AlignmentRun, Assessment, Judge, Label
 from annotator.presenters.state import Meter, StateChip, judge_state, meter
 from annotator.presenters.words import FigureView, kappa_view
+from annotator.services.agreement import learnt_from
 from judges.values import Value
 
 NO_VERDICT = "This version has given no verdict on a trace with a label yet."
@@ -37,10 +38,11 @@ class _Labelled:
     verdict: Value | None
     of_current: Value | None
     settled_at: datetime
+    is_learnt: bool
 
 
 def judge_rows(judges: Sequence[Judge], *, now: datetime) -> list[JudgeRow]:
-    """State, readiness and agreement of each judge; one query for all of them."""
+    """State, readiness and agreement of each judge; a few queries for all of them."""
     labelled = _labelled(judges)
     return [_row(judge, labelled[judge.pk], now=now) for judge in judges]
 
@@ -54,7 +56,7 @@ def _row(judge: Judge, labelled: list[_Labelled], *, now: datetime) -> JudgeRow:
         verdicts = {
             str(name): verdict
             for name in names
-            if (verdict := labelled[name].of_current) is not None
+            if (verdict := labelled[name].of_current) is not None and not labelled[name].is_learnt
         }
         if verdicts:
             kappa = compare(labels, verdicts, judge.value_type.choices or None).cohen_kappa
@@ -79,18 +81,33 @@ def _row(judge: Judge, labelled: list[_Labelled], *, now: datetime) -> JudgeRow:
 def _labelled(judges: Sequence[Judge]) -> dict[int, list[_Labelled]]:
     verdicts = _verdicts_on_label()
     of_current = verdicts.filter(judge_version=OuterRef("judge__current_version"))
+    learnt = learnt_from(judges)
     rows = (
         Label.objects.filter(judge__in=[judge.pk for judge in judges])
         .annotate(
             verdict=Subquery(verdicts.values("value")[:1]),
             of_current=Subquery(of_current.values("value")[:1]),
         )
-        .values_list("judge_id", "value", "verdict", "of_current", "settled_at")
+        .values_list(
+            "judge_id",
+            "value",
+            "verdict",
+            "of_current",
+            "settled_at",
+            "trace_id",
+            "judge__current_version",
+        )
     )
     found: dict[int, list[_Labelled]] = defaultdict(list)
-    for judge, label, verdict, current, settled_at in rows:
+    for judge, label, verdict, current, settled_at, trace, version in rows:
         found[judge].append(
-            _Labelled(label=label, verdict=verdict, of_current=current, settled_at=settled_at)
+            _Labelled(
+                label=label,
+                verdict=verdict,
+                of_current=current,
+                settled_at=settled_at,
+                is_learnt=(version, trace) in learnt,
+            )
         )
     return found
 

@@ -167,7 +167,7 @@ def judge_context(request: AuthedRequest, judge: Judge, *, tab: str) -> dict[str
         "state": judge_state(kappa, checked_at=checked_at, now=timezone.now()),
         "meter": meter(readiness_of(judge)) if version else None,
         "live_run": live_run(judge),
-        "is_demo": bool(version) and is_demo_model(version.model),
+        "is_demo": version is not None and is_demo_model(version.model),
         "offer_undo": "undo" in request.GET and judge.previous_version_id is not None,
     }
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
 
 from alignment.plugins import OptimizerInfo, Parameter, list_optimizers
 from annotator.models import AlignmentRun, Judge
@@ -37,11 +38,11 @@ class OptimizerForm(forms.Form):
 
     def __init__(
         self,
-        *args: Any,
+        data: QueryDict | None = None,
+        *,
         judge: Judge,
         run: AlignmentRun | None = None,
         with_seed: bool = False,
-        **kwargs: Any,
     ) -> None:
         optimizers = list_optimizers()
         chosen, params, model = (
@@ -50,10 +51,12 @@ class OptimizerForm(forms.Form):
             else (judge.optimizer, judge.optimizer_params, judge.optimizer_model)
         )
         initial = {"optimizer": chosen, "optimizer_model": model, "seed": run.seed if run else 0}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
         self.broken = [info for info in optimizers if info.error]
         self.usable = [info for info in optimizers if not info.error]
-        self.fields["optimizer"].choices = [(info.name, info.title) for info in self.usable]  # type: ignore[attr-defined]
+        cast(forms.ChoiceField, self.fields["optimizer"]).choices = [
+            (info.name, info.title) for info in self.usable
+        ]
         if not with_seed:
             del self.fields["seed"]
         for info in self.usable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 from alignment.labels import LabelRule
 from alignment.sides import Side, Sides
@@ -74,12 +75,12 @@ class SettingsForm(forms.Form):
 
     PERCENT = ("minimum_share", "promotion_margin", "max_harm_per_side")
 
-    def __init__(self, *args: Any, judge: Judge, **kwargs: Any) -> None:
+    def __init__(self, data: QueryDict | None = None, *, judge: Judge) -> None:
         initial = {name: getattr(judge, name) for name in self.base_fields if hasattr(judge, name)}
         initial.update({name: f"{initial[name] * 100:.6g}" for name in self.PERCENT})
         sides = judge.sides
         initial.update({"positive_from": sides.positive_from, "negative_to": sides.negative_to})
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, initial=initial)
         self.judge = judge
         self._values: tuple[Value, ...] = judge.value_type.choices
         for position, value in enumerate(self._values):
@@ -144,10 +145,10 @@ class GuidelineForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 12, "class": "prose-input"}),
     )
 
-    def __init__(self, *args: Any, judge: Judge, **kwargs: Any) -> None:
+    def __init__(self, data: QueryDict | None = None, *, judge: Judge) -> None:
         guideline = judge.guideline
         choose_when = guideline.choose_when if guideline else {}
-        super().__init__(*args, initial={"text": guideline.text if guideline else ""}, **kwargs)
+        super().__init__(data, initial={"text": guideline.text if guideline else ""})
         self._values = judge.value_type.choices
         for position, value in enumerate(self._values):
             self.fields[f"when_{position}"] = forms.CharField(

@@ -19,6 +19,7 @@ from annotator.presenters import run_page
 from annotator.presenters.diff import word_diff
 from annotator.presenters.words import DEMO_NOTICE, is_demo_model, money
 from annotator.services import runs as run_service
+from annotator.services.judges import JudgeServiceError
 from annotator.services.readiness import readiness_of
 from annotator.services.runs import RunError
 from annotator.views.judge_rows import listed_runs
@@ -187,7 +188,7 @@ def _decide(request: AuthedRequest, pk: int, decide: Any, done: str) -> HttpResp
     require_role(request.user, run.judge.experiment.team_id, Role.ADMIN)
     try:
         decide(run)
-    except (RunError, run_service.judges.JudgeServiceError) as error:
+    except (RunError, JudgeServiceError) as error:
         messages.error(request, str(error))
     else:
         if done:

@@ -13,7 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from annotator.models import Experiment, Judge, User
-from judges import AlignmentOptimizer, Judge as DomainJudge, Trace
+from judges import AlignmentOptimizer, Trace
+from judges import Judge as DomainJudge
+from judges.instructions import InstructionsJudge
 from judges.values import ValueKind, ValueType
 from tests.factories import create_feedback, create_judge, create_trace, create_verdict
 
@@ -44,6 +46,7 @@ class AddsARule(AlignmentOptimizer):
         self.passes = passes
 
     def align(self, judge: DomainJudge, traces: Sequence[Trace]) -> DomainJudge:
+        assert isinstance(judge, InstructionsJudge)
         for number in range(self.passes):
             asked = replace(judge, instructions=f"{judge.instructions} Pass {number}.")
             for trace in traces:
@@ -51,7 +54,9 @@ class AddsARule(AlignmentOptimizer):
         return replace(judge, instructions=f"{judge.instructions} {self.rule}")
 
 
-def create_tagged_judge(*, experiment: Experiment, model: str = "tagged:/model", **fields: Any) -> Judge:
+def create_tagged_judge(
+    *, experiment: Experiment, model: str = "tagged:/model", **fields: Any
+) -> Judge:
     """A judge of good and poor, which no run touches until a test asks for it."""
     return create_judge(
         **{

@@ -7,7 +7,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotator.models import Team, User
+from annotator.models import AlignmentRun, Judge, JudgeVersion, Team, User, WorkStatus
 from tests.factories import (
     create_experiment,
     create_feedback,
@@ -94,3 +94,41 @@ def test_anonymous_visitors_are_sent_to_sign_in(client: Client, db: None) -> Non
 def test_it_is_read_only(client: Client, alice: User) -> None:
     client.force_login(alice)
     assert client.post(URL).status_code == 405
+
+
+def test_traces_that_a_version_learnt_from_do_not_count_here_nor_on_its_page(
+    client: Client, team: Team, alice: User
+) -> None:
+    judge = create_judge(experiment=create_experiment(team=team))
+    first = judge.current_version
+    assert first is not None
+    traces = [create_trace(experiment=judge.experiment) for _ in range(15)]
+    for position, trace in enumerate(traces):
+        value = "good" if position % 2 else "poor"
+        create_feedback(judge=judge, trace=trace, author=alice, value=value)
+    second = JudgeVersion.objects.create(
+        judge=judge,
+        number=2,
+        parent=first,
+        origin=JudgeVersion.Origin.RUN,
+        instructions="Aligned: {{ outputs }}",
+        value_type_data=first.value_type_data,
+        model=first.model,
+    )
+    AlignmentRun.objects.create(
+        judge=judge,
+        trigger=AlignmentRun.Trigger.MANUAL,
+        version_in=first,
+        candidate=second,
+        optimizer="simba",
+        labels_fingerprint="x",
+        status=WorkStatus.SUCCEEDED,
+        split={"train": [trace.trace_id for trace in traces[:4]]},
+    )
+    Judge.objects.filter(pk=judge.pk).update(current_version=second)
+    judge.refresh_from_db()
+    for position, trace in enumerate(traces):
+        create_verdict(judge=judge, trace=trace, value="good" if position % 2 else "poor")
+    client.force_login(alice)
+    for url in (URL, reverse("judge-detail", args=[judge.pk])):
+        assert "1.00, n = 11" in client.get(url).content.decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -166,7 +167,7 @@ def test_the_axis_goes_below_zero_only_for_negative_figures() -> None:
     assert ticks_for([0.1, -0.2])[0] == -1
 
 
-def _agreement() -> dict[str, object]:
+def _agreement() -> dict[str, Any]:
     labels = {"a": True, "b": False, "c": False, "d": True}
     verdicts = {"a": True, "b": True, "c": False, "d": True}
     side_of = Sides.default_for(YES_NO).side_of
@@ -175,7 +176,7 @@ def _agreement() -> dict[str, object]:
 
 def test_cells_of_the_confusion_matrix_open_their_traces() -> None:
     table = confusion_table(
-        _agreement()["confusion"],  # type: ignore[arg-type]
+        _agreement()["confusion"],
         value_type=YES_NO,
         link=lambda label, verdict: f"?label={label}&verdict={verdict}",
     )

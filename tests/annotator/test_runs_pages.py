@@ -150,7 +150,7 @@ def test_the_number_of_queries_does_not_grow_with_the_runs(
 ) -> None:
     client.force_login(alice)
     client.get(LIST)  # what is asked once in a while is asked here
-    counts = []
+    counts: list[int] = []
     for _ in range(2):
         other = create_judge(experiment=judge.experiment, name=f"judge{len(counts)}")
         _finished(other)

@@ -108,7 +108,7 @@ def test_a_set_of_labels_starts_one_run_by_itself_and_new_labels_start_the_next(
     assert judge.runs.count() == 2
 
 
-def test_workers_that_see_a_ready_judge_at_once_start_one_run(judge: Judge) -> None:
+def test_workers_that_see_a_ready_judge_at_once_start_one_run(judge: Judge, adam: User) -> None:
     Judge.objects.filter(pk=judge.pk).update(alignment_policy=AUTOMATIC, optimizer="simba")
     gate = Barrier(4)
 
@@ -123,7 +123,7 @@ def test_workers_that_see_a_ready_judge_at_once_start_one_run(judge: Judge) -> N
         started = [run for run in pool.map(lambda _: look(), range(4)) if run]
         assert len(started) == 1
         assert judge.runs.count() == 1
-        runs.cancel_run(actor=judge.created_by or User.objects.first(), run=started[0])
+        runs.cancel_run(actor=adam, run=started[0])
 
 
 def test_a_harmful_optimizer_is_never_promoted(judge: Judge, adam: User) -> None:
@@ -158,8 +158,11 @@ def test_the_held_out_verdicts_of_both_versions_are_on_the_run_and_the_candidate
     assert set(logged.values_list("trace__trace_id", flat=True)) == held_out
 
 
-def test_agreement_of_a_version_leaves_out_the_traces_it_learnt_from(judge: Judge, adam: User) -> None:
+def test_agreement_of_a_version_leaves_out_the_traces_it_learnt_from(
+    judge: Judge, adam: User
+) -> None:
     run = finished(runs.start_run(actor=adam, judge=judge))
+    assert run.candidate is not None
     job = jobs.start_job(
         actor=adam,
         version=run.candidate,
@@ -171,7 +174,9 @@ def test_agreement_of_a_version_leaves_out_the_traces_it_learnt_from(judge: Judg
     assert agreement.n == len(run.split["held_out"])
 
 
-def test_a_held_out_trace_stays_held_out_in_later_runs(judge: Judge, adam: User, alice: User) -> None:
+def test_a_held_out_trace_stays_held_out_in_later_runs(
+    judge: Judge, adam: User, alice: User
+) -> None:
     first = finished(runs.start_run(actor=adam, judge=judge, params={"rule": HARMFUL}))
     label_traces(judge=judge, author=alice, count=20, first=44)
     second = finished(runs.start_run(actor=adam, judge=judge))
@@ -180,7 +185,9 @@ def test_a_held_out_trace_stays_held_out_in_later_runs(judge: Judge, adam: User,
     assert not learnt & set(second.split["held_out"])
 
 
-def test_few_labels_are_cross_validated_and_the_run_says_so(team: Team, alice: User, adam: User) -> None:
+def test_few_labels_are_cross_validated_and_the_run_says_so(
+    team: Team, alice: User, adam: User
+) -> None:
     judge = create_tagged_judge(experiment=create_experiment(team=team))
     label_traces(judge=judge, author=alice, count=16)
     run = finished(runs.start_run(actor=adam, judge=judge))
@@ -191,7 +198,9 @@ def test_few_labels_are_cross_validated_and_the_run_says_so(team: Team, alice: U
     assert not Assessment.objects.verdicts().filter(judge_version=run.candidate).exists()
 
 
-def test_roll_back_puts_the_version_before_in_use_and_again_undoes_it(judge: Judge, adam: User) -> None:
+def test_roll_back_puts_the_version_before_in_use_and_again_undoes_it(
+    judge: Judge, adam: User
+) -> None:
     run = finished(runs.start_run(actor=adam, judge=judge))
     judge = judges.roll_back(actor=adam, judge=run.judge)
     assert judge.current_version == run.version_in
@@ -202,9 +211,7 @@ def test_roll_back_puts_the_version_before_in_use_and_again_undoes_it(judge: Jud
 
 
 def test_a_candidate_waits_where_the_policy_asks_for_an_admin(judge: Judge, adam: User) -> None:
-    judges.update_settings(
-        actor=adam, judge=judge, promotion_policy=Judge.PromotionPolicy.APPROVAL
-    )
+    judges.update_settings(actor=adam, judge=judge, promotion_policy=Judge.PromotionPolicy.APPROVAL)
     run = finished(runs.start_run(actor=adam, judge=judge))
     assert run.outcome == AlignmentRun.Outcome.PROMOTE
     assert run.decision == AlignmentRun.Decision.OPEN
@@ -237,7 +244,7 @@ def test_a_judge_edited_meanwhile_is_not_overwritten_by_the_run(judge: Judge, ad
 def test_a_correction_made_during_a_run_does_not_change_what_it_learns(
     judge: Judge, adam: User, alice: User
 ) -> None:
-    trace = judge.experiment.traces.order_by("pk").first()
+    trace = judge.experiment.traces.earliest("pk")
     with transaction.atomic():
         run = runs.start_run(actor=adam, judge=judge)
         create_feedback(judge=judge, trace=trace, author=alice, value="poor")
@@ -245,7 +252,9 @@ def test_a_correction_made_during_a_run_does_not_change_what_it_learns(
     assert frozen[trace.trace_id] == "good"
 
 
-def test_too_little_feedback_is_refused_with_what_is_missing(team: Team, alice: User, adam: User) -> None:
+def test_too_little_feedback_is_refused_with_what_is_missing(
+    team: Team, alice: User, adam: User
+) -> None:
     judge = create_tagged_judge(experiment=create_experiment(team=team))
     trace = create_trace(experiment=judge.experiment, answer="[good]")
     create_verdict(judge=judge, trace=trace)
@@ -280,7 +289,7 @@ def test_a_provider_that_refuses_ends_the_run_with_its_sentence(judge: Judge, ad
         judges.edit_judge(
             actor=adam,
             judge=judge,
-            instructions=judge.current_version.instructions,
+            instructions="Read {{ outputs }}.",
             value_type=judge.value_type,
             model="openai:/stub",
             base_url=stub.base_url,
@@ -322,7 +331,7 @@ def test_a_run_whose_worker_is_killed_goes_on_with_another_and_asks_nothing_twic
 def test_changing_the_rule_shows_first_what_it_does_to_the_labels(
     judge: Judge, adam: User, alice: User
 ) -> None:
-    trace = judge.experiment.traces.order_by("pk").first()
+    trace = judge.experiment.traces.earliest("pk")
     create_feedback(judge=judge, trace=trace, author=adam, value="poor")
     preview = labels.preview_rule(judge=judge, rule=LabelRule.ADJUDICATED, adjudicator="adam")
     assert preview == {"before": 43, "after": 1, "changed": 0, "gained": 1, "lost": 43}
