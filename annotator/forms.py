@@ -38,13 +38,22 @@ class TraceFilterForm(forms.Form):
         required=False,
         choices=[("", "Any state"), *FeedbackState.choices],
         widget=forms.Select(attrs={"class": "select"}),
-        error_messages={"invalid_choice": "There is no feedback state “%(value)s”; choose one from the list."},
+        error_messages={
+            "invalid_choice": "There is no feedback state “%(value)s”; choose one from the list."
+        },
     )
     time = forms.ChoiceField(
         required=False,
-        choices=[("", "Any time"), ("1d", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days")],
+        choices=[
+            ("", "Any time"),
+            ("1d", "Last 24 hours"),
+            ("7d", "Last 7 days"),
+            ("30d", "Last 30 days"),
+        ],
         widget=forms.Select(attrs={"class": "select"}),
-        error_messages={"invalid_choice": "There is no period “%(value)s”; choose one from the list."},
+        error_messages={
+            "invalid_choice": "There is no period “%(value)s”; choose one from the list."
+        },
     )
     since = forms.DateField(
         required=False,
@@ -60,7 +69,12 @@ class TraceFilterForm(forms.Form):
         required=False,
         max_length=200,
         widget=forms.TextInput(
-            attrs={"class": "input", "type": "search", "placeholder": "Words or a trace id", "data-key": "/"}
+            attrs={
+                "class": "input",
+                "type": "search",
+                "placeholder": "Words or a trace id",
+                "data-key": "/",
+            }
         ),
         error_messages={"max_length": "Search for at most 200 characters."},
     )
@@ -149,21 +163,27 @@ class TraceFilterForm(forms.Form):
             raise forms.ValidationError("There is no such judge, or it belongs to another team.")
         choices = [value_key(value) for value in _choices(judge)]
         if choices and key not in (*choices, *also):
-            raise forms.ValidationError(f"“{key}” is no value of {judge.name}; choose one from the list.")
+            raise forms.ValidationError(
+                f"“{key}” is no value of {judge.name}; choose one from the list."
+            )
         experiment = self.cleaned_data.get("experiment")
         if experiment is not None and experiment != judge.experiment:
             return None  # the experiment was changed: its list of verdicts does not have this one
         return judge, key
 
     def _verdict_choices(self, experiment: str) -> list[Any]:
+        judges = [judge for judge in self.judges if experiment in ("", str(judge.experiment_id))]
         choices: list[Any] = [("", "Any verdict")]
-        for judge in self.judges:
-            if experiment and str(judge.experiment_id) != experiment:
-                continue
-            values = [(f"{judge.pk}:{value_key(value)}", value_text(value)) for value in _choices(judge)]
+        for judge in judges:
+            # A closed list shows the option alone, so that with several judges it has to name its own.
+            prefix = f"{judge.name}: " if len(judges) > 1 else ""
+            values = [
+                (f"{judge.pk}:{value_key(value)}", f"{prefix}{value_text(value)}")
+                for value in _choices(judge)
+            ]
             special = [
-                (f"{judge.pk}:{ANY_VERDICT}", f"{judge.name}: any verdict"),
-                (f"{judge.pk}:{NO_VERDICT}", f"{judge.name}: no verdict yet"),
+                (f"{judge.pk}:{ANY_VERDICT}", f"{prefix}judged"),
+                (f"{judge.pk}:{NO_VERDICT}", f"{prefix}not judged yet"),
             ]
             choices.append((judge.name, [*values, *special]))
         return choices
@@ -176,11 +196,16 @@ class FeedbackForm(forms.Form):
     rationale = forms.CharField(
         required=False,
         max_length=RATIONALE_LENGTH,
-        error_messages={"max_length": f"The reason is longer than {RATIONALE_LENGTH:,} characters; shorten it."},
+        error_messages={
+            "max_length": f"The reason is longer than {RATIONALE_LENGTH:,} characters; shorten it."
+        },
     )
     decline = forms.ChoiceField(
         required=False,
-        choices=[*((reason, reason) for reason in DECLINE_REASONS), (OTHER_REASON, "Another reason")],
+        choices=[
+            *((reason, reason) for reason in DECLINE_REASONS),
+            (OTHER_REASON, "Another reason"),
+        ],
         error_messages={"invalid_choice": "Choose one of the reasons listed."},
     )
     decline_text = forms.CharField(
@@ -223,7 +248,9 @@ class FeedbackForm(forms.Form):
         if not text:
             self.add_error(
                 "decline_text" if reason else "decline",
-                "Say in a few words why it cannot be judged." if reason else "Choose why it cannot be judged.",
+                "Say in a few words why it cannot be judged."
+                if reason
+                else "Choose why it cannot be judged.",
             )
         return text
 

@@ -48,7 +48,7 @@ def role_required(role: Role | str) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
-        def guarded(request: AuthedRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: AuthedRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             held = highest_role(request.user)
             if held is None or ROLE_RANK[held] < ROLE_RANK[needed]:
                 raise PermissionDenied(_REFUSALS[needed])

@@ -15,19 +15,47 @@ import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 REPEATS = 7
 CHUNK = 2_000
 VALUES = ("excellent", "good", "fair", "poor")
-WORDS = (
-    "order parcel refund delivery return jacket shoes size colour blue invoice address courier delayed missing "
-    "damaged exchange voucher account password payment card support thanks please help today tomorrow week"
-).split()
+WORDS = [
+    "order",
+    "parcel",
+    "refund",
+    "delivery",
+    "return",
+    "jacket",
+    "shoes",
+    "size",
+    "colour",
+    "blue",
+    "invoice",
+    "address",
+    "courier",
+    "delayed",
+    "missing",
+    "damaged",
+    "exchange",
+    "voucher",
+    "account",
+    "password",
+    "payment",
+    "card",
+    "support",
+    "thanks",
+    "please",
+    "help",
+    "today",
+    "tomorrow",
+    "week",
+]
 
 
-def fill(count: int) -> tuple[object, object]:
+def fill(count: int) -> tuple[Any, Any]:
     """A team with one experiment of `count` traces, a judge with verdicts on nearly all, feedback on one in twenty."""
     from django.utils import timezone
 
@@ -110,7 +138,7 @@ def fill(count: int) -> tuple[object, object]:
     return lead, judge
 
 
-def filters(judge: object) -> dict[str, str]:
+def filters(judge: Any) -> dict[str, str]:
     """The query string of every single filter, common and rare."""
     pk = judge.pk
     return {

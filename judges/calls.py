@@ -11,6 +11,9 @@ from typing import Any, Literal, Protocol
 from judges.entities import Usage
 from judges.errors import InvalidJudgeError
 
+# An extra header whose value is env:NAME is sent with the value of that environment variable, which is never stored.
+SECRET_PREFIX = "env:"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCall:
@@ -22,7 +25,7 @@ class ModelCall:
         schema: JSON schema that the answer has to follow, or None for free text.
         inference_params: temperature, max_tokens and the like, handed to the provider.
         base_url: Address of an own or proxy server, or None for the provider's.
-        extra_headers: HTTP headers to send along.
+        extra_headers: HTTP headers to send along; a value `env:NAME` stands for that environment variable.
         nonce: Tells samples of an otherwise identical call apart; sent as `seed`.
         purpose: Whether a judge or an optimizer asks. It does not change the answer.
     """

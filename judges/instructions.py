@@ -10,7 +10,7 @@ from typing import Any
 
 from judges.answers import parse_answer
 from judges.base import Judge
-from judges.calls import ModelCall, split_model
+from judges.calls import SECRET_PREFIX, ModelCall, split_model
 from judges.entities import AssessmentSource, Feedback, SourceType, Trace, Usage
 from judges.errors import InvalidJudgeError, MalformedAnswerError
 from judges.llm import Gateway, current_gateway
@@ -28,6 +28,9 @@ _NO_INFERENCE_PARAMS = {
     *("client", "custom_llm_provider", "callbacks", "drop_params"),
     *("timeout", "num_retries", "max_retries", "fallbacks"),
 }
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Secrets of the program itself, which no model's server is to have.
+_NO_HEADER_VARIABLES = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
 _MOST_ASKS = 3  # an unusable answer is asked again twice
 
 
@@ -90,7 +93,7 @@ class InstructionsJudge(Judge):
         description: For people; never sent to the model.
         inference_params: temperature, max_tokens and the like.
         base_url: Address of an own or proxy server, or None.
-        extra_headers: HTTP headers for it.
+        extra_headers: HTTP headers for it; `env:NAME` as a value sends that environment variable, which is not stored.
         generate_rationale_first: Whether the model writes its reason before its verdict, so that it informs it.
         demonstrations: Cases with their right verdicts, shown in the prompt.
 
@@ -266,7 +269,7 @@ def make_judge(
             None means text.
         inference_params: temperature, max_tokens and the like.
         base_url: Address of an own or proxy server.
-        extra_headers: HTTP headers for it.
+        extra_headers: HTTP headers for it; `env:NAME` as a value sends that environment variable, which is not stored.
         generate_rationale_first: Whether the model writes its reason before its verdict.
 
     Raises:
@@ -346,3 +349,14 @@ def _check_model(model: object, *, base_url: object, extra_headers: object) -> N
         raise InvalidJudgeError(
             "The extra headers must be a dict of texts: header name to header value."
         )
+    for name, value in extra_headers.items():
+        variable = value.removeprefix(SECRET_PREFIX)
+        if value != variable and not _VARIABLE_NAME.fullmatch(variable):
+            raise InvalidJudgeError(
+                f"The extra headers say “{value}” for {name}: write env: and the name of an environment variable, "
+                "such as env:MY_KEY."
+            )
+        if value != variable and variable in _NO_HEADER_VARIABLES:
+            raise InvalidJudgeError(
+                f"The extra headers must not send {variable}, a secret of this program; name another variable."
+            )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import httpx
 
 # The gateway bounds what is in flight; connections stay open, because opening one costs more than using it.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
+
+_http_client: httpx.Client
 
 
 class StatusError(Exception):
@@ -80,7 +81,7 @@ class OpenAIClient:
             ForeignAnswerError: when it answered, but not in OpenAI's form.
             httpx.TransportError: when there was no answer.
         """
-        response = _http_client().post(
+        response = _http_client.post(
             self._address,
             json={**body, **(extra_body or {})},
             headers={"Authorization": f"Bearer {self.api_key}", **(extra_headers or {})},
@@ -91,11 +92,11 @@ class OpenAIClient:
         return _Answer(response)
 
 
-@cache
-def _http_client() -> httpx.Client:
-    return httpx.Client(limits=_LIMITS)
+def _start_anew() -> None:
+    global _http_client
+    _http_client = httpx.Client(limits=_LIMITS)
 
 
-os.register_at_fork(
-    after_in_child=_http_client.cache_clear
-)  # two processes must not share a connection
+# Made while this module loads: many threads come here at once, and each of them would make one of its own.
+_start_anew()
+os.register_at_fork(after_in_child=_start_anew)  # two processes must not share a connection

@@ -7,11 +7,11 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from judges.calls import ModelCall, Reply, split_model
+from judges.calls import SECRET_PREFIX, ModelCall, Reply, split_model
 from judges.entities import Usage
 from judges.errors import (
     ProviderAuthError,
@@ -106,6 +106,7 @@ def _ask(call: ModelCall, answer_format: str, timeout_s: float) -> Reply:
     from judges.openai_http import OpenAIClient
 
     provider, name = split_model(call.model)
+    headers = _resolved(call.extra_headers)
     params = {**call.inference_params, **_response_format(call, answer_format)}
     if call.nonce is not None:
         params["seed"] = call.nonce
@@ -122,7 +123,7 @@ def _ask(call: ModelCall, answer_format: str, timeout_s: float) -> Reply:
             model=f"{provider}/{name}",
             messages=list(call.messages),
             base_url=call.base_url,
-            extra_headers=dict(call.extra_headers) or None,
+            extra_headers=headers or None,
             timeout=float(timeout_s),
             num_retries=0,
             max_retries=0,
@@ -146,6 +147,39 @@ def _ask(call: ModelCall, answer_format: str, timeout_s: float) -> Reply:
         seconds=seconds,
         truncated=choice.finish_reason == "length",
     )
+
+
+def _resolved(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with `env:NAME` replaced by that environment variable; they exist for the length of one call.
+
+    Raises:
+        ProviderAuthError: when the variable is missing, or holds what no header can carry.
+    """
+    return {name: _header_value(name, value) for name, value in headers.items()}
+
+
+def _header_value(header: str, value: str) -> str:
+    if not value.startswith(SECRET_PREFIX):
+        return value
+    variable = value.removeprefix(SECRET_PREFIX)
+    secret = os.environ.get(variable, "").strip()
+    if not secret:
+        raise ProviderAuthError(
+            f"The header {header} takes its value from {variable}, which is not set. Set {variable} for the workers."
+        )
+    if not (secret.isascii() and secret.isprintable()):
+        raise ProviderAuthError(
+            f"The value of {variable} cannot be sent as the header {header}: it must be one line of plain ASCII."
+        )
+    return secret
+
+
+def _without_secrets(text: str, call: ModelCall) -> str:
+    """The text without the values of `env:NAME`, which some providers repeat in their errors."""
+    for name, value in call.extra_headers.items():
+        if value.startswith(SECRET_PREFIX):
+            text = text.replace(_header_value(name, value), value)
+    return text
 
 
 def _response_format(call: ModelCall, answer_format: str) -> dict[str, Any]:
@@ -184,7 +218,7 @@ def _translated(error: Exception, call: ModelCall, timeout_s: float) -> Provider
     provider = split_model(call.model)[0]
     where = f"{provider} at {call.base_url}" if call.base_url else provider
     causes = list(_chain(error))
-    detail = _detail(causes)
+    detail = _detail(_without_secrets(str(error), call))
     for cause in causes:
         if isinstance(cause, ProviderError):
             return cause
@@ -283,9 +317,9 @@ def _true_status(causes: list[BaseException]) -> int | None:
     return chosen_by_litellm
 
 
-def _detail(causes: list[BaseException]) -> str:
+def _detail(text: str) -> str:
     """What the provider said, without LiteLLM's and Python's wrappings."""
-    text = str(causes[0]).partition("Traceback (most recent")[0].strip()
+    text = text.partition("Traceback (most recent")[0].strip()
     for prefix in ("litellm.", "Error: ", "Exception - "):
         head, found, rest = text.partition(prefix)
         if found and len(head) < 40:

@@ -15,6 +15,7 @@ from judges.errors import InvalidJudgeError
 
 Value = bool | int | float | str
 
+_LONGEST_QUOTE = 80  # characters of a wrong value that an error repeats
 _LARGEST = 2**63  # what databases and JSON readers can keep of a number
 
 
@@ -187,7 +188,7 @@ class ValueType:
         """
         value = self._coerce(raw)
         if value is None:
-            raise InvalidValueError(f"{raw!r} is not {self.describe()}")
+            raise InvalidValueError(f"{_quoted(raw)} is not {self.describe()}")
         if self.is_numeric and not isinstance(value, str):
             too_low = self.minimum is not None and value < self.minimum
             too_high = self.maximum is not None and value > self.maximum
@@ -234,6 +235,11 @@ class ValueType:
         if self.kind is ValueKind.INTEGER:
             return int(raw) if float(raw).is_integer() else None
         return raw
+
+
+def _quoted(raw: object) -> str:
+    text = repr(raw)
+    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
 
 
 def _plain(text: str) -> str:

@@ -41,7 +41,11 @@ def _node(value: Any, depth: int, budget: _Budget) -> SafeString:
     budget.left -= 1
     if isinstance(value, dict) and value:
         return _branch(
-            [(clean_text(str(key)), item) for key, item in value.items()], "{}", depth, budget, noun="key"
+            [(clean_text(str(key)), item) for key, item in value.items()],
+            "{}",
+            depth,
+            budget,
+            noun="key",
         )
     if isinstance(value, list) and value:
         items = [(str(position), item) for position, item in enumerate(value)]
@@ -95,5 +99,7 @@ def _leaf(value: Any) -> SafeString:
     return format_html(
         '<span class="json-{}">{}</span>',
         "null" if value is None else "scalar",
-        json.dumps(value) if not isinstance(value, (dict, list)) else ("{}" if isinstance(value, dict) else "[]"),
+        json.dumps(value)
+        if not isinstance(value, (dict, list))
+        else ("{}" if isinstance(value, dict) else "[]"),
     )

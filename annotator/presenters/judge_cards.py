@@ -156,9 +156,7 @@ def _card(
         others=tuple(others) if may_see else (),
         hidden=0 if may_see else len(others),
         history=tuple(
-            row
-            for row in human
-            if not row.valid and (may_see or row.source_id == user.username)
+            row for row in human if not row.valid and (may_see or row.source_id == user.username)
         ),
         restorable=_restorable(human, user, is_admin=is_admin),
         deletable=frozenset(row.pk for row in valid if is_admin or row.author_id == user.pk),
@@ -219,4 +217,6 @@ def _label_line(judge: Judge, valid: Sequence[Assessment], label: Label | None) 
     ]
     settled = settle_votes(judge, votes)
     # A label that is on its way reads like none: the next look at the page shows it.
-    return LabelLine(why_none=settled.reason.text if isinstance(settled, Unsettled) else "It is being settled.")
+    return LabelLine(
+        why_none=settled.reason.text if isinstance(settled, Unsettled) else "It is being settled."
+    )

@@ -152,10 +152,14 @@ def _field(name: str, value: Any) -> NamedField:
     if isinstance(value, (bool, int, float)):
         return NamedField(name=name, text=json.dumps(value))
     # None is shown as the data it is; a NamedField without data would be an empty text.
-    return NamedField(name=name, data=value) if value is not None else NamedField(name=name, text="—")
+    return (
+        NamedField(name=name, data=value) if value is not None else NamedField(name=name, text="—")
+    )
 
 
-def _turns(messages: Sequence[dict[str, Any]], tool_times: list[tuple[str, float | None]]) -> tuple[Turn, ...]:
+def _turns(
+    messages: Sequence[dict[str, Any]], tool_times: list[tuple[str, float | None]]
+) -> tuple[Turn, ...]:
     turns: list[Turn] = []
     open_calls: list[ToolCall] = []
     for message in messages:

@@ -119,7 +119,9 @@ def _row(
 
 def _verdicts(said: Sequence[dict[str, Any]], judges: Mapping[str, Judge]) -> list[Verdict]:
     in_force: dict[str, dict[str, Any]] = {}
-    for row in said:  # oldest first, so that the newest stays, and the current version's in any case
+    for (
+        row
+    ) in said:  # oldest first, so that the newest stays, and the current version's in any case
         if row["source_type"] != Source.LLM_JUDGE or row["name"] not in judges:
             continue
         current = judges[row["name"]].current_version_id

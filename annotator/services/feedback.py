@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from annotator.models import Assessment, Judge, Source, Trace, User, Visibility
+from annotator.models import Assessment, Judge, Kind, Source, Trace, User, Visibility
+from annotator.models.feedback import AssessmentQuerySet
 from annotator.models.people import Role
 from annotator.services import log
-from annotator.services.labels import look_at_readiness, refresh_label
-from judges.values import InvalidValueError, value_key
+from annotator.services.labels import lock_judge, look_at_readiness, refresh_label
+from judges.answers import clean_text
+from judges.values import InvalidValueError, Value, value_key
 
 RATIONALE_LENGTH = 20_000
 REASON_LENGTH = 500
@@ -40,35 +43,27 @@ def add_feedback(
         span_id: The span it is about; empty for the whole trace, which alone teaches.
 
     Raises:
-        FeedbackError: when the value is none that the judge allows, or both or neither of value and reason came.
+        FeedbackError: when the value is none that the judge allows, both or neither of value and reason came, or
+            the trace has no such span.
     """
-    rationale, declined_reason = rationale.strip(), declined_reason.strip()
-    _check_lengths(rationale, declined_reason)
+    span_id, rationale = clean_text(span_id), clean_text(rationale).strip()
+    declined_reason = clean_text(declined_reason).strip()
+    if isinstance(value, str):
+        value = clean_text(value).strip()
+    _check_lengths(value, rationale, declined_reason)
     if trace.experiment_id != judge.experiment_id:
         raise FeedbackError(f"The judge {judge.name} does not belong to this trace's experiment.")
-    parsed = None
-    if declined_reason:
-        if value not in (None, ""):
-            raise FeedbackError("Choose a value or say that it cannot be judged, not both.")
-    else:
-        if value in (None, ""):
-            raise FeedbackError(f"Choose a value first: {judge.value_type.describe()}.")
-        try:
-            parsed = judge.value_type.parse(value)
-        except InvalidValueError as error:
-            raise FeedbackError(f"{error}.") from None
+    if span_id and not trace.spans.filter(span_id=span_id).exists():
+        raise FeedbackError("There is no such step in this trace; reload the page.", field="span_id")
     with transaction.atomic():
-        # The lock makes two tabs of one person queue up, so that each correction supersedes exactly one answer.
-        Trace.objects.select_for_update().get(pk=trace.pk)
-        earlier = (
-            Assessment.objects.human()
-            .filter(trace=trace, span_id=span_id, name=judge.name, source_id=author.username)
-            .first()
-        )
-        if earlier:
-            earlier.valid = False
-            earlier.updated_at = timezone.now()
-            earlier.save(update_fields=["valid", "updated_at"])
+        # Two tabs of one person queue up here, so that each correction supersedes exactly one answer.
+        lock_judge(judge)
+        parsed = None if declined_reason else _parsed(judge, value)
+        if declined_reason and value not in (None, ""):
+            raise FeedbackError("Choose a value or say that it cannot be judged, not both.")
+        earlier = _in_force(trace.pk, span_id, judge.name, author.username, author.pk)
+        superseded = earlier.order_by("-created_at", "-pk").first()
+        earlier.update(valid=False, updated_at=timezone.now())
         saw_verdict = Assessment.objects.verdicts().filter(trace=trace, name=judge.name).exists()
         feedback = Assessment.objects.create(
             trace=trace,
@@ -81,16 +76,16 @@ def add_feedback(
             value_key="" if parsed is None else value_key(parsed)[:250],
             declined_reason=declined_reason,
             rationale=rationale,
-            overrides=earlier,
+            overrides=superseded,
             guideline=judge.guideline,
             visibility=Visibility.OPEN if saw_verdict else Visibility.BLIND,
         )
         _after_change(
             actor=author,
-            action="corrected" if earlier else "gave",
+            action="corrected" if superseded else "gave",
             feedback=feedback,
             judge=judge,
-            before=_summary(earlier) if earlier else None,
+            before=_summary(superseded) if superseded else None,
             after=_summary(feedback),
         )
     return feedback
@@ -105,6 +100,7 @@ def withdraw_feedback(*, author: User, assessment: Assessment) -> Assessment:
     judge = _judge_of(assessment)
     _check_owner(author, assessment)
     with transaction.atomic():
+        lock_judge(judge)
         changed = Assessment.objects.filter(pk=assessment.pk, valid=True).update(
             valid=False, withdrawn_at=timezone.now(), updated_at=timezone.now()
         )
@@ -121,23 +117,24 @@ def restore_feedback(*, author: User, assessment: Assessment) -> Assessment:
     """Put withdrawn feedback back in force.
 
     Raises:
-        FeedbackError: when it was not withdrawn, or its giver has given a newer one since.
+        FeedbackError: when it was not withdrawn, or other feedback by its giver is in force.
     """
     judge = _judge_of(assessment)
     _check_owner(author, assessment)
     with transaction.atomic():
-        Trace.objects.select_for_update().get(pk=assessment.trace_id)
-        newer = Assessment.objects.human().filter(
-            trace=assessment.trace_id,
-            span_id=assessment.span_id,
-            name=assessment.name,
-            source_id=assessment.source_id,
+        lock_judge(judge)
+        others = _in_force(
+            assessment.trace_id,
+            assessment.span_id,
+            assessment.name,
+            assessment.source_id,
+            assessment.author_id,
         )
-        if newer.exists():
+        if others.exclude(pk=assessment.pk).exists():
             raise FeedbackError("There is newer feedback by the same person; delete that one first.")
-        changed = Assessment.objects.filter(pk=assessment.pk, withdrawn_at__isnull=False).update(
-            valid=True, withdrawn_at=None, updated_at=timezone.now()
-        )
+        changed = Assessment.objects.filter(
+            pk=assessment.pk, valid=False, withdrawn_at__isnull=False
+        ).update(valid=True, withdrawn_at=None, updated_at=timezone.now())
         if not changed:
             raise FeedbackError("Only deleted feedback can be restored; reload the page.")
         assessment.refresh_from_db()
@@ -145,6 +142,23 @@ def restore_feedback(*, author: User, assessment: Assessment) -> Assessment:
             actor=author, action="restored", feedback=assessment, judge=judge, after=_summary(assessment)
         )
     return assessment
+
+
+def _parsed(judge: Judge, value: object | None) -> Value:
+    if value in (None, ""):
+        raise FeedbackError(f"Choose a value first: {judge.value_type.describe()}.")
+    try:
+        return judge.value_type.parse(value)
+    except InvalidValueError as error:
+        raise FeedbackError(f"{error}.") from None
+
+
+def _in_force(
+    trace: int, span_id: str, name: str, source_id: str, author: int | None
+) -> AssessmentQuerySet:
+    """A person's valid feedback, given here or imported under their name, also under one they had before."""
+    person = Q(source_id=source_id) if author is None else Q(source_id=source_id) | Q(author=author)
+    return Assessment.objects.human().filter(person, trace=trace, span_id=span_id, name=name)
 
 
 def _after_change(
@@ -173,7 +187,8 @@ def _judge_of(assessment: Assessment) -> Judge:
     judge = Judge.objects.filter(
         experiment=assessment.trace.experiment_id, name=assessment.name
     ).first()
-    if judge is None or assessment.source_type != Source.HUMAN:
+    is_human = assessment.source_type == Source.HUMAN and assessment.kind == Kind.FEEDBACK
+    if judge is None or not is_human:
         raise FeedbackError("This is not feedback by a person under a judge's name.")
     return judge
 
@@ -184,7 +199,9 @@ def _check_owner(author: User, assessment: Assessment) -> None:
         raise FeedbackError("Only the person who gave it, or an admin, can do that.")
 
 
-def _check_lengths(rationale: str, declined_reason: str) -> None:
+def _check_lengths(value: object, rationale: str, declined_reason: str) -> None:
+    if isinstance(value, str) and len(value) > RATIONALE_LENGTH:
+        raise FeedbackError(f"The answer is longer than {RATIONALE_LENGTH:,} characters; shorten it.")
     if len(rationale) > RATIONALE_LENGTH:
         raise FeedbackError(
             f"The reason is longer than {RATIONALE_LENGTH:,} characters; shorten it.", field="rationale"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -26,17 +24,17 @@ from annotator.models import (
     WorkStatus,
 )
 from annotator.services import leases, log, workers
-from annotator.services.labels import look_at_readiness
+from annotator.services.judging import Outcome, UnforeseenError, judge_traces
+from annotator.services.labels import lock_judge, look_at_readiness
+from annotator.services.queueing import send_on_commit
 from annotator.services.verdicts import log_verdicts
 from judges.entities import Feedback, Usage
 from judges.errors import Cancelled, JudgeError, ProviderError
-from judges.instructions import Case, InstructionsJudge
 from judges.llm import Gateway
 
 LARGEST_SHARD = 500
 SMALLEST_SHARD = 16
-FLUSH_S = 1.0
-FAILURES_IN_A_ROW = 8  # of the provider: it is down, and asking on would only take time
+WRITE_EVERY_S = 1.0
 SHOWN_FAILURES = 200
 
 
@@ -75,11 +73,13 @@ def start_job(
         InvalidJudgeError: when the version cannot run, for example because it has no model.
     """
     version.to_domain()
+    traces = list(dict.fromkeys(traces))
     if not traces:
         raise JobError("There is no trace in this selection; change the filter or select some.")
-    if JudgeShard.objects.filter(job__version=version, status__in=LIVE).exists():
-        raise JobError("This version is already running over traces; wait for it or cancel it.")
     with transaction.atomic():
+        lock_judge(version.judge)
+        if JudgeShard.objects.filter(job__version=version, status__in=LIVE).exists():
+            raise JobError("This version is already running over traces; wait for it or cancel it.")
         job = JudgeJob.objects.create(
             version=version, selection=selection[:500], total=len(traces), created_by=actor
         )
@@ -94,25 +94,30 @@ def start_job(
             name=version.judge.name,
             after={"version": version.number, "traces": len(traces), "selection": selection},
         )
-        for shard in shards:
-            transaction.on_commit(partial(tasks.execute_shard.delay, shard.pk), robust=True)
+        send_on_commit(tasks.execute_shard, [shard.pk for shard in shards])
     return job
 
 
 def cancel_job(*, actor: User, job: JudgeJob) -> None:
-    """Stop a job: what waits is not begun, what runs stops within a call. Verdicts already given stay."""
+    """Stop a job: what waits is not begun, what runs stops within a call. Verdicts already given stay.
+
+    A job that is over stays as it is.
+    """
     with transaction.atomic():
-        job.shards.filter(status=WorkStatus.QUEUED).update(
+        waiting = job.shards.filter(status=WorkStatus.QUEUED).update(
             status=WorkStatus.CANCELLED, cancel_requested=True, finished_at=timezone.now()
         )
-        job.shards.filter(status=WorkStatus.RUNNING).update(cancel_requested=True)
-        log.record(
-            actor=actor,
-            action="cancelled",
-            target=job,
-            team=job.version.judge.experiment.team,
-            name=job.version.judge.name,
+        running = job.shards.filter(status=WorkStatus.RUNNING, cancel_requested=False).update(
+            cancel_requested=True
         )
+        if waiting or running:
+            log.record(
+                actor=actor,
+                action="cancelled",
+                target=job,
+                team=job.version.judge.experiment.team,
+                name=job.version.judge.name,
+            )
 
 
 def job_progress(job: JudgeJob) -> JobProgress:
@@ -149,104 +154,93 @@ def execute_shard(pk: int) -> None:
         return
     with lease:
         shard = JudgeShard.objects.select_related("job__version__judge__experiment").get(pk=pk)
-        version = shard.job.version
-        todo = _todo(shard)
-        recorder = _Recorder(shard=shard, lease=lease, version=version)
         gateway = Gateway(
             concurrency=settings.LLM_CONCURRENCY,
             timeout_s=settings.LLM_TIMEOUT,
             cancelled=lease.cancelled,
         )
-        recorder.done = len(shard.trace_pks) - len(todo) - len(shard.failures)
+        todo = _todo(shard)
+        recorder = _Recorder(shard=shard, lease=lease, gateway=gateway, left=len(todo))
         try:
-            for trace, verdict in judge_traces(version.to_domain(), todo, gateway):
-                recorder.add(trace, verdict, gateway.usage)
+            for outcomes in judge_traces(shard.job.version.to_domain(), todo, gateway):
+                recorder.take(outcomes)
         except Cancelled:
-            recorder.flush(gateway.usage)
-            lease.finish(WorkStatus.CANCELLED)
-        except ProviderError as error:
-            recorder.flush(gateway.usage)
-            lease.finish(WorkStatus.FAILED, error_kind=type(error).__name__, error_text=str(error))
+            recorder.finish(WorkStatus.CANCELLED)
+        except (ProviderError, UnforeseenError) as error:
+            recorder.finish(
+                WorkStatus.FAILED, error_kind=type(error).__name__, error_text=str(error)
+            )
         else:
-            recorder.flush(gateway.usage)
-            lease.finish(WorkStatus.SUCCEEDED)
-        look_at_readiness(version.judge)
-
-
-def judge_traces(
-    judge: InstructionsJudge, traces: Sequence[Trace], gateway: Gateway
-) -> Iterator[tuple[Trace, Feedback | JudgeError]]:
-    """Verdicts as they come, as many at once as the gateway lets through; a failed one is its error.
-
-    Raises:
-        ProviderError: when the provider failed on many traces in a row.
-        Cancelled: when the gateway was told to stop.
-    """
-    needs_spans = bool(judge.variables & {"trace", "conversation"})
-    cases = {trace.pk: Case.from_trace(trace.to_domain(spans=needs_spans), judge) for trace in traces}
-    threads = max(1, min(settings.LLM_CONCURRENCY, len(traces)))
-    in_a_row = 0
-    with ThreadPoolExecutor(threads, thread_name_prefix="judge") as pool:
-        waiting: dict[Future[Feedback], Trace] = {
-            pool.submit(judge.evaluate, cases[trace.pk], gateway=gateway): trace for trace in traces
-        }
-        try:
-            while waiting:
-                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    trace = waiting.pop(future)
-                    try:
-                        verdict = future.result()
-                    except JudgeError as error:
-                        in_a_row = in_a_row + 1 if isinstance(error, ProviderError) else 0
-                        if in_a_row >= min(FAILURES_IN_A_ROW, len(traces)) and isinstance(error, ProviderError):
-                            raise
-                        yield trace, error
-                    else:
-                        in_a_row = 0
-                        yield trace, verdict
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            recorder.finish(WorkStatus.SUCCEEDED)
 
 
 class _Recorder:
-    """Collects verdicts and writes them once a second, because many small transactions queue up on SQLite."""
+    """Collects verdicts and writes them once a second, because many small transactions queue up on SQLite.
 
-    def __init__(self, *, shard: JudgeShard, lease: leases.Lease, version: JudgeVersion) -> None:
-        self.done = 0
+    Each write goes through the lease: a worker that was silent for so long that another has the shard writes nothing.
+    """
+
+    def __init__(
+        self, *, shard: JudgeShard, lease: leases.Lease, gateway: Gateway, left: int
+    ) -> None:
         self._shard = shard
         self._lease = lease
-        self._version = version
+        self._gateway = gateway
         self._failures: list[dict[str, str]] = list(shard.failures)
+        self._done = len(shard.trace_pks) - left - len(self._failures)
         self._pending: list[tuple[int, Feedback]] = []
-        self._flushed_at = time.monotonic()
+        self._written_at = time.monotonic()
 
-    def add(self, trace: Trace, verdict: Feedback | JudgeError, usage: Usage) -> None:
-        if isinstance(verdict, JudgeError):
-            self._failures.append(
-                {"trace_id": trace.trace_id, "kind": type(verdict).__name__, "error": str(verdict)}
-            )
-        else:
-            self._pending.append((trace.pk, verdict))
-        if time.monotonic() - self._flushed_at >= FLUSH_S:
-            self.flush(usage)
+    def take(self, outcomes: Sequence[Outcome]) -> None:
+        """Note verdicts and failures, and write them when it is time."""
+        for trace, outcome in outcomes:
+            if isinstance(outcome, JudgeError):
+                self._failures.append(
+                    {
+                        "trace_id": trace.trace_id,
+                        "kind": type(outcome).__name__,
+                        "error": str(outcome),
+                    }
+                )
+            else:
+                self._pending.append((trace.pk, outcome))
+        if time.monotonic() - self._written_at >= WRITE_EVERY_S:
+            self._write()
 
-    def flush(self, usage: Usage) -> None:
-        if self._pending:
-            log_verdicts(version=self._version, verdicts=self._pending)
-            self.done += len(self._pending)
-            self._pending = []
-        self._flushed_at = time.monotonic()
-        fields: dict[str, Any] = {
-            "done": self.done,
-            "failures": self._failures,
-            "calls": self._shard.calls + usage.calls,
-            "input_tokens": self._shard.input_tokens + usage.input_tokens,
-            "output_tokens": self._shard.output_tokens + usage.output_tokens,
+    def finish(self, status: WorkStatus, **fields: Any) -> None:
+        """Write what is left and how the shard ended."""
+        shard = self._shard
+        with transaction.atomic():
+            if not self._write() or not self._lease.finish(status, **fields):
+                return
+            if status == WorkStatus.FAILED:
+                # The provider fails all of them alike; asking on would only take time and money.
+                shard.job.shards.filter(status=WorkStatus.QUEUED).update(
+                    status=status, finished_at=timezone.now(), **fields
+                )
+            look_at_readiness(shard.job.version.judge)
+
+    def _write(self) -> bool:
+        usage = self._gateway.usage
+        done = self._done + len(self._pending)
+        with transaction.atomic():
+            if not self._lease.update(done=done, failures=self._failures, **self._spent(usage)):
+                return False
+            log_verdicts(version=self._shard.job.version, verdicts=self._pending)
+        self._done, self._pending = done, []
+        self._written_at = time.monotonic()
+        return True
+
+    def _spent(self, usage: Usage) -> dict[str, Any]:
+        """Calls, tokens and cost so far, those of earlier attempts included."""
+        shard = self._shard
+        cost = shard.cost if usage.cost is None else (shard.cost or 0.0) + usage.cost
+        return {
+            "calls": shard.calls + usage.calls,
+            "input_tokens": shard.input_tokens + usage.input_tokens,
+            "output_tokens": shard.output_tokens + usage.output_tokens,
+            "cost": cost,
         }
-        if usage.cost is not None:
-            fields["cost"] = (self._shard.cost or 0.0) + usage.cost
-        self._lease.update(**fields)
 
 
 def _todo(shard: JudgeShard) -> list[Trace]:

@@ -6,40 +6,34 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils import timezone
 
-from alignment.labels import LabelRule, Sides
-from annotator.models import Experiment, GuidelineVersion, Judge, JudgeVersion, User
+from alignment.labels import Sides
+from annotator.models import AlignmentRun, Experiment, GuidelineVersion, Judge, JudgeVersion, User
 from annotator.services import log
-from annotator.services.labels import look_at_readiness, refresh_labels
-from judges.instructions import InstructionsJudge
-from judges.values import ValueType, value_key
-
-SETTINGS = frozenset(
-    {
-        "description",
-        "label_rule",
-        "adjudicator",
-        "minimum_labels",
-        "recommended_labels",
-        "minimum_share",
-        "alignment_policy",
-        "realign_after",
-        "optimizer",
-        "optimizer_params",
-        "optimizer_model",
-        "promotion_policy",
-        "promotion_margin",
-        "max_harm_per_side",
-    }
+from annotator.services.judge_checks import (
+    JudgeServiceError,
+    checked_name,
+    checked_settings,
+    checked_sides,
+    checked_texts,
+    sides_carried_over,
 )
+from annotator.services.labels import lock_judge, look_at_readiness, refresh_labels
+from judges.answers import clean_text
+from judges.instructions import InstructionsJudge
+from judges.values import InvalidValueError, ValueType, value_key
 
-
-class JudgeServiceError(ValueError):
-    """The judge cannot be made or changed so; `field` says where on the form the remedy lies."""
-
-    def __init__(self, message: str, *, field: str = "") -> None:
-        super().__init__(message)
-        self.field = field
+__all__ = [
+    "JudgeServiceError",
+    "add_candidate",
+    "create_judge",
+    "edit_judge",
+    "promote",
+    "roll_back",
+    "save_guideline",
+    "update_settings",
+]
 
 
 def create_judge(
@@ -61,33 +55,25 @@ def create_judge(
     """A judge with its first version. `settings` are those of `update_settings`.
 
     Raises:
-        JudgeServiceError: when the experiment has a judge of that name.
+        JudgeServiceError: when the name cannot be used, the experiment has a judge of that name, or a setting is out
+            of its bounds.
         InvalidJudgeError: when the definition is wrong. An imported judge needs no model yet.
     """
-    unknown = settings.keys() - SETTINGS
-    if unknown:
-        raise TypeError(f"no such settings of a judge: {', '.join(sorted(unknown))}")
+    checked_name(name)
+    settings = checked_settings(Judge(), {"description": description, **settings})
+    columns = {
+        **checked_texts({"instructions": instructions, "model": model, "base_url": base_url}),
+        "value_type_data": value_type.to_dict(),
+        "inference_params": inference_params or {},
+        "extra_headers": extra_headers or {},
+    }
+    sides_data = checked_sides(sides, value_type) if sides else {}
     try:
         with transaction.atomic():
             judge = Judge.objects.create(
-                experiment=experiment,
-                name=name,
-                description=description,
-                sides_data=sides.to_dict() if sides else {},
-                created_by=actor,
-                **settings,
+                experiment=experiment, name=name, sides_data=sides_data, created_by=actor, **settings
             )
-            version = _add_version(
-                judge=judge,
-                actor=actor,
-                origin=origin,
-                instructions=instructions,
-                value_type_data=value_type.to_dict(),
-                model=model,
-                inference_params=inference_params or {},
-                base_url=base_url,
-                extra_headers=extra_headers or {},
-            )
+            version = _add_version(judge=judge, actor=actor, origin=origin, **columns)
             judge.current_version = version
             judge.save(update_fields=["current_version"])
             if model or origin != JudgeVersion.Origin.IMPORT:
@@ -124,32 +110,34 @@ def edit_judge(
 ) -> JudgeVersion:
     """A new version, made current; the old one stays as it was.
 
+    The demonstrations that a run has found go along, as far as their values are still there.
+
     Raises:
-        JudgeServiceError: when nothing was changed.
+        JudgeServiceError: when nothing was changed, or a text is too long.
         InvalidJudgeError: when the definition is wrong.
     """
+    note = checked_texts({"note": note})["note"]
     columns = {
-        "instructions": instructions,
+        **checked_texts({"instructions": instructions, "model": model, "base_url": base_url}),
         "value_type_data": value_type.to_dict(),
-        "model": model,
         "inference_params": inference_params or {},
-        "base_url": base_url,
         "extra_headers": extra_headers or {},
     }
-    before = judge.current_version
-    if before and all(getattr(before, name) == value for name, value in columns.items()):
-        raise JudgeServiceError(
-            "Nothing was changed, so there is no new version to save.", field="instructions"
-        )
     with transaction.atomic():
+        lock_judge(judge)
+        before = judge.current_version
+        if before and all(getattr(before, name) == value for name, value in columns.items()):
+            raise JudgeServiceError(
+                "Nothing was changed, so there is no new version to save.", field="instructions"
+            )
+        if before:
+            columns["generate_rationale_first"] = before.generate_rationale_first
+            columns["demonstrations"] = _fitting(before.demonstrations, value_type)
         version = _add_version(
             judge=judge, actor=actor, origin=JudgeVersion.Origin.PERSON, parent=before, note=note, **columns
         )
         version.to_domain()
         _make_current(judge, version)
-        if before and before.value_type != value_type:
-            judge.sides_data = {}
-            judge.save(update_fields=["sides_data"])
         log.record(
             actor=actor,
             action="edited",
@@ -189,19 +177,17 @@ def update_settings(*, actor: User, judge: Judge, sides: Sides | None = None, **
     Raises:
         JudgeServiceError: when a value is out of its bounds.
     """
-    unknown = fields.keys() - SETTINGS
-    if unknown:
-        raise TypeError(f"no such settings of a judge: {', '.join(sorted(unknown))}")
-    _check_settings(judge, fields)
-    if sides is not None:
-        fields["sides_data"] = sides.to_dict()
     with transaction.atomic():
+        lock_judge(judge)
+        fields = checked_settings(judge, fields)
+        if sides is not None:
+            fields["sides_data"] = checked_sides(sides, judge.value_type)
         before = {name: getattr(judge, name) for name in fields}
         changed = [name for name, value in fields.items() if before[name] != value]
-        for name in changed:
-            setattr(judge, name, fields[name])
         if not changed:
             return judge
+        for name in changed:
+            setattr(judge, name, fields[name])
         judge.save(update_fields=changed)
         log.record(
             actor=actor,
@@ -222,16 +208,28 @@ def update_settings(*, actor: User, judge: Judge, sides: Sides | None = None, **
 def promote(*, actor: User | None, judge: Judge, version: JudgeVersion, reason: str = "") -> Judge:
     """Make a version the one in use; the one before it is remembered for `roll_back`.
 
+    A run that proposed it and still waited for a decision is decided with it.
+
     Raises:
         JudgeServiceError: when it is another judge's version, or in use already.
     """
-    if version.judge_id != judge.pk:
-        raise JudgeServiceError("That version belongs to another judge.")
-    if judge.current_version_id == version.pk:
-        raise JudgeServiceError(f"Version {version.number} is already the one in use.")
+    reason = clean_text(reason).strip()
     with transaction.atomic():
+        lock_judge(judge)
+        if version.judge_id != judge.pk:
+            raise JudgeServiceError("That version belongs to another judge.")
+        if judge.current_version_id == version.pk:
+            raise JudgeServiceError(f"Version {version.number} is already the one in use.")
         before = judge.current_version
         _make_current(judge, version)
+        AlignmentRun.objects.filter(
+            candidate=version, decision=AlignmentRun.Decision.OPEN
+        ).update(
+            decision=AlignmentRun.Decision.PROMOTED,
+            decision_reason=reason,
+            decided_by=actor,
+            decided_at=timezone.now(),
+        )
         log.record(
             actor=actor,
             action="promoted",
@@ -251,7 +249,7 @@ def roll_back(*, actor: User, judge: Judge) -> Judge:
         JudgeServiceError: when there is none.
     """
     with transaction.atomic():
-        judge = Judge.objects.select_for_update(of=("self",)).get(pk=judge.pk)
+        lock_judge(judge)
         previous, current = judge.previous_version, judge.current_version
         if previous is None or current is None:
             raise JudgeServiceError("There is no earlier version in use to go back to.")
@@ -279,16 +277,19 @@ def save_guideline(
     Raises:
         JudgeServiceError: when a value is none of the judge's, or nothing was changed.
     """
-    allowed = {value_key(value) for value in judge.value_type.choices}
-    for key in choose_when:
-        if key not in allowed:
-            raise JudgeServiceError(f"“{key}” is none of this judge's values.", field="choose_when")
-    choose_when = {key: line.strip() for key, line in choose_when.items() if line.strip()}
-    before = judge.guideline
-    if before and before.text == text and before.choose_when == choose_when:
-        raise JudgeServiceError("Nothing was changed, so there is no new version to save.", field="text")
+    text = checked_texts({"text": text})["text"]
     with transaction.atomic():
-        Judge.objects.select_for_update(of=("self",)).get(pk=judge.pk)
+        lock_judge(judge)
+        allowed = {value_key(value) for value in judge.value_type.choices}
+        for key in choose_when:
+            if key not in allowed:
+                raise JudgeServiceError(f"“{key}” is none of this judge's values.", field="choose_when")
+        choose_when = {key: line.strip() for key, line in choose_when.items() if line.strip()}
+        before = judge.guideline
+        if before and before.text == text and before.choose_when == choose_when:
+            raise JudgeServiceError(
+                "Nothing was changed, so there is no new version to save.", field="text"
+            )
         number = judge.guidelines.aggregate(last=Max("number"))["last"] or 0
         guideline = GuidelineVersion.objects.create(
             judge=judge, number=number + 1, text=text, choose_when=choose_when, created_by=actor
@@ -312,7 +313,7 @@ def save_guideline(
 def _add_version(
     *, judge: Judge, actor: User | None, origin: str, parent: JudgeVersion | None = None, **columns: Any
 ) -> JudgeVersion:
-    Judge.objects.select_for_update(of=("self",)).get(pk=judge.pk)  # two editors make versions one after the other
+    lock_judge(judge)  # two editors make versions one after the other
     number = judge.versions.aggregate(last=Max("number"))["last"] or 0
     return JudgeVersion.objects.create(
         judge=judge,
@@ -326,32 +327,40 @@ def _add_version(
 
 
 def _make_current(judge: Judge, version: JudgeVersion) -> None:
-    judge.previous_version = judge.current_version
-    judge.current_version = version
-    judge.save(update_fields=["previous_version", "current_version"])
+    """Put the version in use. Where it has other values, sides and labels go along as far as they still fit."""
+    before = judge.current_version
+    judge.previous_version, judge.current_version = before, version
+    fields = ["previous_version", "current_version"]
+    has_other_values = before is not None and before.value_type != version.value_type
+    if has_other_values:
+        judge.sides_data = sides_carried_over(judge.sides_data, version.value_type)
+        fields.append("sides_data")
+    judge.save(update_fields=fields)
+    if has_other_values:
+        refresh_labels(judge=judge)
+    else:
+        look_at_readiness(judge)
 
 
-def _check_settings(judge: Judge, fields: dict[str, Any]) -> None:
-    rule = fields.get("label_rule", judge.label_rule)
-    if rule == LabelRule.ADJUDICATED and not fields.get("adjudicator", judge.adjudicator):
-        raise JudgeServiceError("Name the person whose answer settles the label.", field="adjudicator")
-    if not 2 <= fields.get("minimum_labels", judge.minimum_labels) <= 1_000_000:
-        raise JudgeServiceError("Ask for at least 2 labels.", field="minimum_labels")
-    if not 0 <= fields.get("minimum_share", judge.minimum_share) < 0.5:
-        raise JudgeServiceError(
-            "The least share of a side must be from 0 % to below 50 %.", field="minimum_share"
-        )
-    if fields.get("realign_after", judge.realign_after) < 1:
-        raise JudgeServiceError("Ask for at least 1 new label.", field="realign_after")
-    for name in ("promotion_margin", "max_harm_per_side"):
-        if not 0 <= fields.get(name, getattr(judge, name)) <= 1:
-            raise JudgeServiceError("Give a share from 0 % to 100 %.", field=name)
+def _fitting(demonstrations: list[dict[str, Any]], value_type: ValueType) -> list[dict[str, Any]]:
+    fitting = []
+    for demonstration in demonstrations:
+        try:
+            fitting.append({**demonstration, "value": value_type.parse(demonstration["value"])})
+        except InvalidValueError:
+            continue
+    return fitting
 
 
 def _summary(version: JudgeVersion) -> dict[str, Any]:
+    """What the log tells of a version; of headers the names alone, because a value may be a secret."""
     return {
         "version": version.number,
         "instructions": version.instructions,
         "model": version.model,
         "value_type": version.value_type_data,
+        "inference_params": version.inference_params,
+        "base_url": version.base_url,
+        "extra_headers": sorted(version.extra_headers),
+        "note": version.note,
     }

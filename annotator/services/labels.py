@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from alignment.labels import LabelRule, Settled, Unsettled, Vote, settle
+from alignment.labels import LabelRule, Reason, ReasonCode, Settled, Unsettled, Vote, settle
 from annotator import tasks
 from annotator.models import Assessment, Judge, Label, Trace
-from judges.values import value_key
+from annotator.services.queueing import send_on_commit
+from judges.values import InvalidValueError, value_key
 
 CHUNK = 500
 
 _VOTE_FIELDS = ("trace_id", "source_id", "value", "rationale", "created_at")
+
+Settler = Callable[[list[Vote]], Settled | Unsettled]
 
 
 def votes_by_trace(judge: Judge, *, traces: Iterable[int] | None = None) -> dict[int, list[Vote]]:
@@ -38,33 +41,68 @@ def votes_by_trace(judge: Judge, *, traces: Iterable[int] | None = None) -> dict
     return votes
 
 
+def lock_judge(judge: Judge) -> None:
+    """Read the judge anew and let nobody else change it, its versions or its labels until the transaction ends.
+
+    What two people do to one judge at the same moment is done one after the other, each on what the other left. Rows
+    that only refer to the judge may still be written.
+    """
+    rows = Judge.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "current_version", "previous_version", "guideline", "experiment__team"
+    )
+    judge.refresh_from_db(from_queryset=rows)
+
+
+def settler(judge: Judge, *, rule: LabelRule | None = None, adjudicator: str | None = None) -> Settler:
+    """What makes a label of votes under the judge's rule, or another one, and of the values that the judge has now.
+
+    A label that is none of them, as after a category was renamed, is no label; its votes are kept.
+    """
+    rule = rule or LabelRule(judge.label_rule)
+    who = (judge.adjudicator if adjudicator is None else adjudicator) or None
+    value_type = judge.value_type if judge.current_version else None
+
+    def settle_all(votes: list[Vote]) -> Settled | Unsettled:
+        settled = settle(votes, rule, who)
+        if isinstance(settled, Unsettled) or value_type is None:
+            return settled
+        try:
+            return replace(settled, value=value_type.parse(settled.value))
+        except InvalidValueError as error:
+            text = f"Its label does not fit the judge any more: {error}."
+            return Unsettled(reason=Reason(code=ReasonCode.INVALID_VALUE, text=text))
+
+    return settle_all
+
+
 def settle_votes(judge: Judge, votes: list[Vote]) -> Settled | Unsettled:
     """The label that the votes make under the judge's rule, or why they make none."""
-    return settle(votes, LabelRule(judge.label_rule), judge.adjudicator or None)
+    return settler(judge)(votes)
 
 
 def refresh_label(*, trace: Trace, judge: Judge) -> Label | None:
     """Make, change or remove the label of one trace, after an answer on it changed."""
-    settled = settle_votes(judge, votes_by_trace(judge, traces=[trace.pk]).get(trace.pk, []))
-    if isinstance(settled, Unsettled):
-        Label.objects.filter(trace=trace, judge=judge).delete()
-        return None
-    label, _ = Label.objects.update_or_create(trace=trace, judge=judge, defaults=_columns(settled))
+    with transaction.atomic():
+        lock_judge(judge)
+        settled = settle_votes(judge, votes_by_trace(judge, traces=[trace.pk]).get(trace.pk, []))
+        if isinstance(settled, Unsettled):
+            Label.objects.filter(trace=trace, judge=judge).delete()
+            return None
+        label, _ = Label.objects.update_or_create(
+            trace=trace, judge=judge, defaults=_columns(settled)
+        )
     return label
 
 
 def refresh_labels(*, judge: Judge) -> int:
-    """Make all labels of the judge anew, as after an import or a change of its rule.
+    """Make all labels of the judge anew, as after an import or a change of its rule or its values.
 
     Returns:
         How many labels were made, changed or removed.
     """
-    wanted = {
-        trace: settled
-        for trace, votes in votes_by_trace(judge).items()
-        if isinstance(settled := settle_votes(judge, votes), Settled)
-    }
     with transaction.atomic():
+        lock_judge(judge)
+        wanted = _settled_by_trace(judge, settler(judge))
         current = {label.trace_id: label for label in Label.objects.filter(judge=judge)}
         gone = [label.pk for trace, label in current.items() if trace not in wanted]
         new = [
@@ -99,11 +137,8 @@ def preview_rule(*, judge: Judge, rule: LabelRule, adjudicator: str = "") -> dic
         `{"before": labels now, "after": labels then, "changed": labels of another value, "gained": …, "lost": …}`
     """
     now = {label.trace_id: label.value_key for label in Label.objects.filter(judge=judge)}
-    then = {
-        trace: value_key(settled.value)
-        for trace, votes in votes_by_trace(judge).items()
-        if isinstance(settled := settle(votes, rule, adjudicator or None), Settled)
-    }
+    settled_then = _settled_by_trace(judge, settler(judge, rule=rule, adjudicator=adjudicator))
+    then = {trace: value_key(settled.value) for trace, settled in settled_then.items()}
     return {
         "before": len(now),
         "after": len(then),
@@ -115,9 +150,19 @@ def preview_rule(*, judge: Judge, rule: LabelRule, adjudicator: str = "") -> dic
 
 def look_at_readiness(judge: Judge) -> None:
     """Have a worker see, once this transaction stands, whether the judge can now be aligned."""
-    if judge.alignment_policy == Judge.AlignmentPolicy.AUTOMATIC:
-        Judge.objects.filter(pk=judge.pk).update(readiness_due_at=timezone.now())
-        transaction.on_commit(partial(tasks.start_run_if_due.delay, judge.pk), robust=True)
+    automatic = Judge.objects.filter(
+        pk=judge.pk, alignment_policy=Judge.AlignmentPolicy.AUTOMATIC
+    )
+    if automatic.update(readiness_due_at=timezone.now()):
+        send_on_commit(tasks.start_run_if_due, [judge.pk])
+
+
+def _settled_by_trace(judge: Judge, settle_all: Settler) -> dict[int, Settled]:
+    return {
+        trace: settled
+        for trace, votes in votes_by_trace(judge).items()
+        if isinstance(settled := settle_all(votes), Settled)
+    }
 
 
 def _columns(settled: Settled) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 
-from alignment.labels import Reason, ReasonCode, Settled
+from alignment.labels import Settled
 from alignment.readiness import Readiness, TraceState, readiness
 from annotator.models import Assessment, Judge, Trace, User
-from annotator.services.labels import settle_votes, votes_by_trace
+from annotator.services.labels import settler, votes_by_trace
 from judges.values import InvalidValueError, Value
 
 REVIEW_POOL = 500
@@ -28,7 +28,10 @@ class LabelledTrace:
 
 
 def labelled_verdicts(judge: Judge) -> dict[int, Value]:
-    """The newest valid verdict under the judge's name, whichever version gave it, on each trace people answered."""
+    """The newest valid verdict under the judge's name, whichever version gave it, on each trace people answered.
+
+    One that is none of the judge's values any more counts for nothing: the judge has to look at that trace again.
+    """
     rows = (
         Assessment.objects.verdicts()
         .for_judge(judge)
@@ -37,7 +40,14 @@ def labelled_verdicts(judge: Judge) -> dict[int, Value]:
         .order_by("created_at", "pk")
         .values_list("trace_id", "value")
     )
-    return dict(rows)
+    value_type = judge.value_type
+    fitting: dict[int, Value] = {}
+    for trace, value in dict(rows).items():
+        try:
+            fitting[trace] = value_type.parse(value)
+        except InvalidValueError:
+            continue
+    return fitting
 
 
 def labelled_traces(judge: Judge) -> tuple[list[LabelledTrace], list[TraceState]]:
@@ -45,17 +55,16 @@ def labelled_traces(judge: Judge) -> tuple[list[LabelledTrace], list[TraceState]
     votes = votes_by_trace(judge)
     verdicts = labelled_verdicts(judge)
     names = dict(Trace.objects.filter(pk__in=_reviewed(judge)).values_list("pk", "trace_id"))
+    settle_all = settler(judge)
     usable: list[LabelledTrace] = []
     states: list[TraceState] = []
     for pk, answers in sorted(votes.items()):
-        settled = settle_votes(judge, answers)
+        if pk not in names:
+            continue  # its feedback was withdrawn between the queries
+        settled = settle_all(answers)
         verdict = verdicts.get(pk)
         if not isinstance(settled, Settled):
             states.append(TraceState(trace_id=names[pk], no_label=settled.reason, verdict=verdict))
-            continue
-        misfit = _misfit(judge, settled.value)
-        if misfit:
-            states.append(TraceState(trace_id=names[pk], no_label=misfit, verdict=verdict))
             continue
         states.append(TraceState(trace_id=names[pk], label=settled.value, verdict=verdict))
         if verdict is not None:
@@ -86,7 +95,7 @@ def review_next(*, judge: Judge, user: User, limit: int = 20) -> list[str]:
     done = set(
         Assessment.objects.human()
         .for_judge(judge)
-        .filter(author=user)
+        .filter(Q(author=user) | Q(source_id=user.username), span_id="")
         .values_list("trace__trace_id", flat=True)
     )
     return [trace for trace in readiness_of(judge).review_next if trace not in done][:limit]
@@ -109,12 +118,3 @@ def _unreviewed(judge: Judge) -> list[tuple[str, Value]]:
     )
     return list(rows)
 
-
-def _misfit(judge: Judge, value: Value) -> Reason | None:
-    try:
-        judge.value_type.parse(value)
-    except InvalidValueError as error:
-        return Reason(
-            code=ReasonCode.INVALID_VALUE, text=f"Its label does not fit the judge any more: {error}."
-        )
-    return None

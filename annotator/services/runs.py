@@ -82,7 +82,8 @@ def _start_if_due(judge: Judge) -> AlignmentRun | None:
     if judge.runs.live().exists() or not readiness_of(judge).is_ready:
         return None
     usable, _ = labelled_traces(judge)
-    if not _is_new_set(judge, usable):
+    fresh = labels_since_last_run(judge, usable)
+    if fresh is not None and fresh < judge.realign_after:
         return None
     try:
         return _start(
@@ -258,14 +259,32 @@ def _freeze(judge: Judge, usable: list[LabelledTrace]) -> list[dict[str, Any]]:
     return frozen
 
 
-def _is_new_set(judge: Judge, usable: list[LabelledTrace]) -> bool:
-    """Whether enough labels are new or changed since the last run that was not cancelled."""
+def labels_since_last_run(judge: Judge, usable: list[LabelledTrace]) -> int | None:
+    """How many labels are new or changed since the last run that was not cancelled; None before the first."""
     last = judge.runs.exclude(status=WorkStatus.CANCELLED).order_by("-pk").first()
     if last is None:
-        return True
+        return None
     seen = {row["trace"]["trace_id"]: value_key(row["value"]) for row in last.examples}
-    fresh = sum(1 for item in usable if seen.get(item.trace_id) != value_key(item.value))
-    return fresh >= judge.realign_after
+    return sum(1 for item in usable if seen.get(item.trace_id) != value_key(item.value))
+
+
+def next_run(judge: Judge) -> str:
+    """When a judge that is ready is aligned next, in a sentence for people."""
+    if judge.runs.live().exists():
+        return "A run is under way."
+    if judge.alignment_policy != Judge.AlignmentPolicy.AUTOMATIC:
+        return "An admin starts the run; this judge's policy is not automatic."
+    if judge.current_version is None or not judge.current_version.model:
+        return "Name a model in the judge first; then a run starts by itself."
+    usable, _ = labelled_traces(judge)
+    fresh = labels_since_last_run(judge, usable)
+    if fresh is None or fresh >= judge.realign_after:
+        return "A run starts by itself as soon as a worker is free."
+    more = judge.realign_after - fresh
+    return (
+        f"The last run has used these labels. The next starts by itself after {more} new or changed "
+        f"{'label' if more == 1 else 'labels'}; an admin can start one at any time."
+    )
 
 
 def _decide(

@@ -54,7 +54,9 @@ def _last_said(turns: list[dict[str, Any]], roles: set[str]) -> str:
 def _preview(data: Any) -> str:
     if isinstance(data, dict) and len(data) > 1:
         parts = (
-            f"{name}: {_line(item, _FIELD_LENGTH)}" for name, item in data.items() if item not in (None, "")
+            f"{name}: {_line(item, _FIELD_LENGTH)}"
+            for name, item in data.items()
+            if item not in (None, "")
         )
         return _line(" · ".join(parts), PREVIEW_LENGTH)
     return _line(data, PREVIEW_LENGTH)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -11,8 +10,9 @@ from django.db import transaction
 
 from annotator import tasks
 from annotator.models import Judge, JudgeTrial, Trace, User, WorkStatus
-from annotator.services import leases
-from annotator.services.jobs import judge_traces
+from annotator.services import leases, log
+from annotator.services.judging import Outcome, UnforeseenError, judge_traces
+from annotator.services.queueing import send_on_commit
 from judges.errors import Cancelled, JudgeError, ProviderError
 from judges.instructions import InstructionsJudge
 from judges.llm import Gateway
@@ -28,17 +28,27 @@ def start_trial(
     Raises:
         InvalidJudgeError: when the definition is wrong.
     """
-    InstructionsJudge.from_dict(definition)
+    tried = InstructionsJudge.from_dict(definition)
+    pks = list(dict.fromkeys(traces))[:MOST_TRACES]
     with transaction.atomic():
         trial = JudgeTrial.objects.create(
-            judge=judge, definition=definition, trace_pks=list(traces)[:MOST_TRACES], created_by=actor
+            judge=judge, definition=definition, trace_pks=pks, created_by=actor
         )
-        transaction.on_commit(partial(tasks.execute_trial.delay, trial.pk), robust=True)
+        first = Trace.objects.select_related("experiment__team").filter(pk__in=pks).first()
+        log.record(
+            actor=actor,
+            action="tried",
+            target=trial,
+            team=first.experiment.team if first else None,
+            name=tried.name,
+            after={"model": tried.model, "traces": len(pks)},
+        )
+        send_on_commit(tasks.execute_trial, [trial.pk])
     return trial
 
 
 def execute_trial(pk: int) -> None:
-    """Try the judge; the results are `{"trace_id", "value", "rationale", "error"}` a trace."""
+    """Try the judge; the results are `{"trace_id", "preview", "value", "rationale", "error"}` a trace."""
     lease = leases.claim(JudgeTrial, pk)
     if lease is None:
         return
@@ -53,20 +63,22 @@ def execute_trial(pk: int) -> None:
         judge = InstructionsJudge.from_dict(trial.definition)
         traces = Trace.objects.in_bulk(trial.trace_pks)
         results: dict[int, dict[str, Any]] = {}
+        status, problem = WorkStatus.SUCCEEDED, {}
         try:
-            for trace, verdict in judge_traces(judge, list(traces.values()), gateway):
-                failed = isinstance(verdict, JudgeError)
-                results[trace.pk] = {
-                    "trace_id": trace.trace_id,
-                    "preview": trace.request_preview,
-                    "value": None if failed else verdict.value,
-                    "rationale": "" if failed else verdict.rationale,
-                    "error": str(verdict) if failed else "",
-                }
+            for outcomes in judge_traces(judge, list(traces.values()), gateway):
+                results.update({outcome[0].pk: _result(outcome) for outcome in outcomes})
         except Cancelled:
-            lease.finish(WorkStatus.CANCELLED)
-        except ProviderError as error:
-            lease.finish(WorkStatus.FAILED, error_kind=type(error).__name__, error_text=str(error))
-        else:
-            ordered = [results[trace] for trace in trial.trace_pks if trace in results]
-            lease.finish(WorkStatus.SUCCEEDED, results=ordered)
+            status = WorkStatus.CANCELLED
+        except (ProviderError, UnforeseenError) as error:
+            status = WorkStatus.FAILED
+            problem = {"error_kind": type(error).__name__, "error_text": str(error)}
+        ordered = [results[trace] for trace in trial.trace_pks if trace in results]
+        lease.finish(status, results=ordered, **problem)
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    trace, said = outcome
+    result = {"trace_id": trace.trace_id, "preview": trace.request_preview}
+    if isinstance(said, JudgeError):
+        return {**result, "value": None, "rationale": "", "error": str(said)}
+    return {**result, "value": said.value, "rationale": said.rationale, "error": ""}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils import timezone
 
 from annotator.models import Assessment, JudgeVersion, Source
 from judges.entities import Feedback
@@ -36,5 +37,5 @@ def log_verdicts(*, version: JudgeVersion, verdicts: Sequence[tuple[int, Feedbac
     with transaction.atomic():
         Assessment.objects.verdicts().filter(
             judge_version=version, span_id="", trace__in=[trace for trace, _ in verdicts]
-        ).update(valid=False)
+        ).update(valid=False, updated_at=timezone.now())
         return Assessment.objects.bulk_create(rows)

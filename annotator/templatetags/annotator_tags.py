@@ -72,9 +72,16 @@ def value_text(value: Any) -> str:
 
 
 @register.simple_tag
-def value_chip(value: Any, judge: Judge | None = None, side: Side | str | None = None) -> SafeString:
+def value_chip(
+    value: Any, judge: Judge | None = None, side: Side | str | None = None
+) -> SafeString:
     """A value as a chip in the colour and shape of its side: the one given, or the judge's side for it."""
-    if side is None and judge is not None and judge.current_version is not None and value is not None:
+    if (
+        side is None
+        and judge is not None
+        and judge.current_version is not None
+        and value is not None
+    ):
         side = judge.side_of(value)
     name = Side(side).value.lower() if side else "none"
     text = words.value_text(value)

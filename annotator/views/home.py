@@ -45,7 +45,9 @@ def home(request: AuthedRequest) -> HttpResponse:
         "judges": _to_review(judges[:MOST_JUDGES], user),
         "more_judges": max(0, len(judges) - MOST_JUDGES),
         "live_runs": list(runs.filter(status__in=LIVE)),
-        "awaiting": list(runs.filter(decision=AlignmentRun.Decision.OPEN)) if role == Role.ADMIN else [],
+        "awaiting": list(runs.filter(decision=AlignmentRun.Decision.OPEN))
+        if role == Role.ADMIN
+        else [],
         "decided": list(runs.exclude(status__in=LIVE).exclude(outcome="")[:MOST_DECISIONS]),
         "has_traces": Trace.objects.visible_to(user).exists(),
         "experiments": Experiment.objects.visible_to(user).count(),
@@ -64,7 +66,11 @@ def guide(request: AuthedRequest) -> HttpResponse:
 def _to_review(judges: list[Judge], user: User) -> list[JudgeToReview]:
     answered: dict[Any, int] = dict(
         Assessment.objects.human()
-        .filter(source_id=user.username, span_id="", trace__experiment__in={judge.experiment_id for judge in judges})
+        .filter(
+            source_id=user.username,
+            span_id="",
+            trace__experiment__in={judge.experiment_id for judge in judges},
+        )
         .values_list("name")
         .annotate(Count("pk"))
     )

@@ -18,7 +18,7 @@ from annotator.permissions import require_role, role_required
 from annotator.presenters.words import DEMO_NOTICE, count, is_demo_model, money, time_left
 from annotator.services import jobs as job_service
 from annotator.services.jobs import JobError
-from annotator.views.judges import get_judge, judge_context, list_query
+from annotator.views.judges import get_judge, judge_context, list_query, posted_traces
 from judges.errors import InvalidJudgeError
 
 MOST_SELECTED = 1_000
@@ -49,7 +49,7 @@ def judge_run(request: AuthedRequest, pk: int) -> HttpResponse:
         "filter": query,
         "is_filtered": is_filtered,
         "traces": traces.without_content().newest_first()[:SHOWN_TRACES],
-        "selected": request.POST.getlist("trace")[:MOST_SELECTED],
+        "selected": posted_traces(request)[:MOST_SELECTED],
         "demo_notice": DEMO_NOTICE,
         "jobs": _recent_jobs(judge),
     }
@@ -134,7 +134,7 @@ def _chosen(
 ) -> tuple[TraceQuerySet | None, str]:
     """The traces that the form asks for, newest first, and the selection in words."""
     traces = Trace.objects.filter(experiment=judge.experiment_id).newest_first()
-    ids = request.POST.getlist("trace")[:MOST_SELECTED]
+    ids = posted_traces(request)[:MOST_SELECTED]
     match request.POST.get("scope") or ("selected" if ids else ""):
         case "all":
             return traces, "all traces"

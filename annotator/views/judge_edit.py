@@ -21,7 +21,7 @@ from annotator.services import trials as trial_service
 from annotator.services.judges import JudgeServiceError
 from annotator.services.trials import MOST_TRACES
 from annotator.views.judge_forms import JudgeForm, judge_form_initial
-from annotator.views.judges import get_judge, judge_context
+from annotator.views.judges import get_judge, judge_context, posted_traces
 from judges.errors import InvalidJudgeError
 from judges.render import VARIABLES
 from judges.values import ValueType
@@ -164,7 +164,7 @@ def _start_trial(
     request: AuthedRequest, form: JudgeForm, *, experiment: Experiment, judge: Judge | None
 ) -> JudgeTrial | None:
     traces = Trace.objects.filter(experiment=experiment).newest_first()
-    chosen = request.POST.getlist("trace")
+    chosen = posted_traces(request)
     pks = list(
         (traces.filter(trace_id__in=chosen) if chosen else traces).values_list("pk", flat=True)[
             :MOST_TRACES

@@ -31,7 +31,7 @@ from annotator.services import judges as judge_service
 from annotator.services.agreement import Agreement, VersionAgreement
 from annotator.services.judges import JudgeServiceError
 from annotator.services.readiness import readiness_of, review_next
-from annotator.services.runs import live_run
+from annotator.services.runs import live_run, next_run
 from annotator.views.judge_rows import NO_VERDICT, disagreements_of, judge_rows, listed_runs
 
 TABS = ("overview", "disagreements", "versions", "runs")
@@ -79,7 +79,7 @@ def judge_readiness(request: AuthedRequest, pk: int) -> HttpResponse:
     """The meter, with every trace left out and why; the meter alone for htmx."""
     judge = get_judge(request, pk)
     if request.htmx:
-        ctx = {"judge": judge, "meter": meter(readiness_of(judge))}
+        ctx = {"judge": judge, **_readiness_context(judge)}
     else:
         ctx = {**judge_context(request, judge, tab="overview"), "is_whole_list": True}
     return render_either(request, "judges/readiness.html", "judges/_readiness.html", ctx)
@@ -127,7 +127,7 @@ def version_promote(request: AuthedRequest, pk: int) -> HttpResponse:
             actor=request.user,
             judge=judge,
             version=version,
-            reason=request.POST.get("reason", "")[:500],
+            reason=posted_reason(request),
         )
     except JudgeServiceError as error:
         messages.error(request, str(error))
@@ -165,10 +165,18 @@ def judge_context(request: AuthedRequest, judge: Judge, *, tab: str) -> dict[str
         "kappa": kappa_view("Agreement with the experts", kappa),
         "checked_at": checked_at,
         "state": judge_state(kappa, checked_at=checked_at, now=timezone.now()),
-        "meter": meter(readiness_of(judge)) if version else None,
+        **(_readiness_context(judge) if version else {"meter": None}),
         "live_run": live_run(judge),
         "is_demo": version is not None and is_demo_model(version.model),
         "offer_undo": "undo" in request.GET and judge.previous_version_id is not None,
+    }
+
+
+def _readiness_context(judge: Judge) -> dict[str, Any]:
+    readiness = readiness_of(judge)
+    return {
+        "meter": meter(readiness),
+        "next_run": next_run(judge) if readiness.is_ready else "",
     }
 
 
@@ -284,6 +292,16 @@ def _versions(request: AuthedRequest, judge: Judge, agreement: Agreement | None)
 
 def _runs(request: AuthedRequest, judge: Judge, agreement: Agreement | None) -> dict[str, Any]:
     return {"runs": listed_runs(judge.runs.all())[:SHOWN_RUNS]}
+
+
+def posted_reason(request: AuthedRequest) -> str:
+    """The reason of a decision, as its column can hold it; PostgreSQL keeps no NUL."""
+    return request.POST.get("reason", "").replace("\0", "")[:500]
+
+
+def posted_traces(request: AuthedRequest) -> list[str]:
+    """The ids of the traces ticked; none of a trace has a NUL, and PostgreSQL refuses to look for one."""
+    return [trace_id for trace_id in request.POST.getlist("trace") if "\0" not in trace_id]
 
 
 def list_query(judge: Judge, *, label: str = "", verdict: str = "", feedback: str = "") -> str:

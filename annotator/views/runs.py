@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -23,7 +24,7 @@ from annotator.services.judges import JudgeServiceError
 from annotator.services.readiness import readiness_of
 from annotator.services.runs import RunError
 from annotator.views.judge_rows import listed_runs
-from annotator.views.judges import get_judge, judge_context
+from annotator.views.judges import get_judge, judge_context, posted_reason
 from annotator.views.optimizer_form import OptimizerForm
 from judges.errors import NotEnoughFeedbackError
 
@@ -89,7 +90,10 @@ def run_detail(request: AuthedRequest, pk: int) -> HttpResponse:
 @require_GET
 def run_status(request: AuthedRequest, pk: int) -> HttpResponseBase:
     """The part of the page that changes while a run lives; once it is over the page comes anew, whole."""
-    run = _run(request, pk)
+    # Asked for every two seconds: without the columns that hold whole traces.
+    run = get_object_or_404(
+        _runs(request).defer("examples", "excluded", "split", "items", "figures"), pk=pk
+    )
     if request.htmx and not run.is_live:
         return HttpResponseClientRefresh()
     if not request.htmx:
@@ -141,7 +145,7 @@ def run_cancel(request: AuthedRequest, pk: int) -> HttpResponse:
 @role_required(Role.ADMIN)
 def run_promote(request: AuthedRequest, pk: int) -> HttpResponse:
     """Put the candidate in use."""
-    reason = request.POST.get("reason", "")[:500]
+    reason = posted_reason(request)
     return _decide(
         request,
         pk,
@@ -154,7 +158,7 @@ def run_promote(request: AuthedRequest, pk: int) -> HttpResponse:
 @role_required(Role.ADMIN)
 def run_reject(request: AuthedRequest, pk: int) -> HttpResponse:
     """Turn the candidate down, with a reason."""
-    reason = request.POST.get("reason", "")[:500]
+    reason = posted_reason(request)
     return _decide(
         request,
         pk,
@@ -171,7 +175,11 @@ def _with_previews(flips: list[run_page.Flip]) -> list[run_page.Flip]:
 
 
 def _run(request: AuthedRequest, pk: int) -> AlignmentRun:
-    runs = AlignmentRun.objects.visible_to(request.user).select_related(
+    return get_object_or_404(_runs(request), pk=pk)
+
+
+def _runs(request: AuthedRequest) -> QuerySet[AlignmentRun]:
+    return AlignmentRun.objects.visible_to(request.user).select_related(
         "judge__experiment__team",
         "judge__current_version",
         "judge__previous_version",
@@ -180,7 +188,6 @@ def _run(request: AuthedRequest, pk: int) -> AlignmentRun:
         "started_by",
         "decided_by",
     )
-    return get_object_or_404(runs, pk=pk)
 
 
 def _decide(request: AuthedRequest, pk: int, decide: Any, done: str) -> HttpResponse:

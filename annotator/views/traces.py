@@ -73,7 +73,9 @@ def trace_detail(request: AuthedRequest, trace_id: str) -> HttpResponse:
             return answer_with_card(request, trace, card, saved="Feedback saved.")
         card.form = form
         context = _page(request, trace, cards, rest) | {"card": card, "is_open": True}
-        return render_either(request, "traces/detail.html", "feedback/_card.html", context, status=422)
+        return render_either(
+            request, "traces/detail.html", "feedback/_card.html", context, status=422
+        )
     return render(request, "traces/detail.html", _page(request, trace, cards, rest))
 
 
@@ -124,7 +126,9 @@ def _is_taken(form: FeedbackForm, user: User, trace: Trace, card: JudgeCard) -> 
     return True
 
 
-def _page(request: AuthedRequest, trace: Trace, cards: list[JudgeCard], rest: list[Any]) -> dict[str, Any]:
+def _page(
+    request: AuthedRequest, trace: Trace, cards: list[JudgeCard], rest: list[Any]
+) -> dict[str, Any]:
     tab = request.GET.get("view", "")
     tab = tab if tab in TABS else "reading"
     return {
@@ -161,12 +165,27 @@ def _around(request: AuthedRequest, trace: Trace, cards: list[JudgeCard]) -> dic
 
 def _content(trace: Trace, tab: str) -> dict[str, Any]:
     if tab == "raw":
-        text = raw_text({"inputs": trace.inputs, "outputs": trace.outputs, "tags": trace.tags, "metadata": trace.metadata})
-        return {"raw": text[:LONGEST_RAW], "raw_length": len(text), "raw_is_cut": len(text) > LONGEST_RAW}
+        text = raw_text(
+            {
+                "inputs": trace.inputs,
+                "outputs": trace.outputs,
+                "tags": trace.tags,
+                "metadata": trace.metadata,
+            }
+        )
+        return {
+            "raw": text[:LONGEST_RAW],
+            "raw_length": len(text),
+            "raw_is_cut": len(text) > LONGEST_RAW,
+        }
     spans = trace.spans.order_by("start_ns", "pk")
     if tab == "steps":
         shown = list(spans[: MOST_STEPS + 1])
-        return {"steps": steps_of(shown[:MOST_STEPS]), "more_steps": len(shown) > MOST_STEPS, "most_steps": MOST_STEPS}
+        return {
+            "steps": steps_of(shown[:MOST_STEPS]),
+            "more_steps": len(shown) > MOST_STEPS,
+            "most_steps": MOST_STEPS,
+        }
     times = [(span.name, span.duration_ms) for span in _tools(spans)]
     return {"reading": reading_of(trace.inputs, trace.outputs, tool_times=times)}
 

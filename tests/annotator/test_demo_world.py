@@ -53,6 +53,17 @@ def answer_of(trace: DemoTrace) -> str:
     return said(trace.trace.outputs)
 
 
+def settled() -> dict[str, Settled]:
+    """The labels by trace, as the app settles them."""
+    votes: dict[str, list[Vote]] = {}
+    for item in sorted(WORLD.feedback, key=lambda item: -item.offset_s):
+        vote = Vote(source_id=item.username, value=item.value, rationale=item.rationale)
+        votes.setdefault(item.trace_id, []).append(vote)
+    rule = LabelRule(WORLD.judge.label_rule)
+    outcomes = {trace_id: settle(given, rule) for trace_id, given in votes.items()}
+    return {trace_id: found for trace_id, found in outcomes.items() if isinstance(found, Settled)}
+
+
 # --- The traces
 
 
@@ -100,16 +111,17 @@ def test_conversations_call_tools_and_some_calls_fail():
 def test_spans_lie_within_their_trace():
     for trace in WORLD.traces:
         root, *others = trace.trace.spans
+        ends = {span.span_id: span.end_ns or 0 for span in trace.trace.spans}
         assert (root.start_ns, root.parent_id, root.end_ns) == (
             0,
             "",
-            others[-1].end_ns + 1_000_000,
+            ends[others[-1].span_id] + 1_000_000,
         )
-        assert root.end_ns // 1_000_000 == trace.duration_ms > 0
+        assert ends[root.span_id] // 1_000_000 == trace.duration_ms > 0
         assert (root.inputs, root.outputs) == (trace.trace.inputs, trace.trace.outputs)
         assert {span.parent_id for span in others} == {root.span_id}
         for before, after in pairwise(others):
-            assert before.start_ns < before.end_ns < after.start_ns
+            assert before.start_ns < ends[before.span_id] < after.start_ns
 
 
 def test_the_traces_of_two_weeks_come_newest_first():
@@ -212,14 +224,7 @@ def test_the_judge_is_exactly_three_labels_short_and_balanced():
 
 
 def test_the_labels_are_those_that_the_rule_settles():
-    votes: dict[str, list[Vote]] = {}
-    for item in sorted(WORLD.feedback, key=lambda item: -item.offset_s):
-        votes.setdefault(item.trace_id, []).append(Vote(source_id=item.username, value=item.value))
-    settled = {
-        trace_id: settle(given, LabelRule(WORLD.judge.label_rule))
-        for trace_id, given in votes.items()
-    }
-    assert {k: v.value for k, v in settled.items() if isinstance(v, Settled)} == LABELS
+    assert {trace_id: label.value for trace_id, label in settled().items()} == LABELS
 
 
 def test_what_to_review_next_is_unreviewed_and_of_both_sides():
@@ -254,13 +259,10 @@ def test_a_judge_that_is_told_the_experts_criteria_agrees_strongly():
 
 def examples(*, shuffled: bool) -> list[Example]:
     """The 57 labels and three more, as a newcomer would give them; shuffled with their reasons if so asked."""
-    labels = LABELS | {key: hidden_label(TRACES[key]) for key in WORLD.review_next[:3]}
-    reasons = {
-        item.trace_id: item.rationale
-        for item in WORLD.feedback
-        if item.value == labels.get(item.trace_id)
-    }
-    lessons = [(value, reasons.get(trace_id, "")) for trace_id, value in labels.items()]
+    lessons = [(label.value, label.rationale) for label in settled().values()]
+    more = WORLD.review_next[:3]
+    lessons += [(hidden_label(TRACES[trace_id]), "") for trace_id in more]
+    trace_ids = [*settled(), *more]
     if shuffled:
         random.Random(3).shuffle(lessons)  # noqa: S311 - no secret
     return [
@@ -272,7 +274,7 @@ def examples(*, shuffled: bool) -> list[Example]:
             verdict_value=VERDICTS[trace_id].value,
             group=trace_id,
         )
-        for trace_id, (value, rationale) in zip(labels, lessons, strict=True)
+        for trace_id, (value, rationale) in zip(trace_ids, lessons, strict=True)
     ]
 
 
@@ -292,8 +294,8 @@ def align(seed: int, *, shuffled: bool = False) -> RunResult:
 def test_alignment_lifts_the_agreement_on_held_out_labels_decisively(seed: int):
     result = align(seed)
     assert result.after is not None
-    assert result.before.accuracy.value <= 0.55
-    assert result.after.accuracy.value >= 0.8
+    assert (result.before.accuracy.value or 0) <= 0.55
+    assert (result.after.accuracy.value or 0) >= 0.8
     assert result.decision.outcome is Outcome.PROMOTE
 
 

@@ -59,7 +59,7 @@ def test_selected_traces_of_the_experiment(
     create_trace(experiment=judge.experiment)
     foreign = create_trace()
     client.force_login(lena)
-    job = _start(client, judge, trace=[chosen.trace_id, foreign.trace_id, "tr-none"], **scope)
+    job = _start(client, judge, trace=[chosen.trace_id, foreign.trace_id, "tr-none", "\0"], **scope)
     assert _traces(job) == {chosen.pk}
 
 

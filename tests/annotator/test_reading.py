@@ -19,9 +19,13 @@ def chat(*messages: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_conversation_has_its_turns_and_the_last_reply() -> None:
     reading = reading_of(
-        chat({"role": "user", "content": "Hi"}), {"message": {"role": "assistant", "content": "Hello"}}
+        chat({"role": "user", "content": "Hi"}),
+        {"message": {"role": "assistant", "content": "Hello"}},
     )
-    assert [(turn.kind, turn.text) for turn in reading.turns] == [("user", "Hi"), ("assistant", "Hello")]
+    assert [(turn.kind, turn.text) for turn in reading.turns] == [
+        ("user", "Hi"),
+        ("assistant", "Hello"),
+    ]
 
 
 def test_a_tool_call_gets_its_result_and_its_time() -> None:
@@ -68,7 +72,9 @@ def test_calls_and_results_in_content_parts_are_understood() -> None:
 
 
 def test_a_result_without_a_call_is_a_turn_of_its_own() -> None:
-    reading = reading_of(chat({"role": "tool", "tool_call_id": "lost", "content": '{"a": 1}'}), None)
+    reading = reading_of(
+        chat({"role": "tool", "tool_call_id": "lost", "content": '{"a": 1}'}), None
+    )
     assert reading.turns[0].data == ({"a": 1},)
 
 
@@ -80,11 +86,14 @@ def test_what_is_beside_the_messages_is_kept() -> None:
 
 def test_named_fields_are_text_or_data() -> None:
     reading = reading_of({"question": "Why?", "hints": ["a"]}, "Because.")
-    assert [(field.name, field.is_text) for field in reading.inputs] == [("question", True), ("hints", False)]
+    assert [(field.name, field.is_text) for field in reading.inputs] == [
+        ("question", True),
+        ("hints", False),
+    ]
     assert [(field.name, field.text) for field in reading.outputs] == [("", "Because.")]
 
 
-ODD = [
+ODD: list[Any] = [
     None, True, 0, "", [], {}, [1, "a"], "half \ud800", {"messages": None}, {"messages": "text"}, {"messages": []},
     {"messages": [None, 1, "x"]}, chat({}), chat({"role": 5, "content": 7}), chat({"role": None, "content": {"a": 1}}),
     chat({"role": "assistant", "tool_calls": "x"}), chat({"role": "assistant", "tool_calls": [1, {}, {"function": 3}]}),
@@ -112,27 +121,45 @@ def test_previews_are_the_last_question_and_the_last_answer() -> None:
         {"role": "assistant", "content": "One"},
         {"role": "user", "content": "**Second**\nline"},
     )
-    request, response, text = previews_and_text(turns, {"message": {"role": "assistant", "content": "Two"}})
+    request, response, text = previews_and_text(
+        turns, {"message": {"role": "assistant", "content": "Two"}}
+    )
     assert (request, response) == ("Second line", "Two")
     assert all(word in text for word in ("First", "One", "Second", "Two"))
 
 
 def test_the_search_text_is_bounded_and_begins_with_the_answer() -> None:
-    request, _, text = previews_and_text({"system": "long " * 20_000, "order": 4711}, {"answer": "needle"})
+    request, _, text = previews_and_text(
+        {"system": "long " * 20_000, "order": 4711}, {"answer": "needle"}
+    )
     assert text.startswith("needle")
     assert len(text) <= SEARCH_LENGTH
     assert len(request) <= 200
 
 
-def span(span_id: str, parent: str = "", start: int = 0, end: int | None = 10, **fields: Any) -> Span:
-    return Span(span_id=span_id, parent_id=parent, name=span_id, start_ns=start, end_ns=end, **fields)
+def span(
+    span_id: str, parent: str = "", start: int = 0, end: int | None = 10, **fields: Any
+) -> Span:
+    return Span(
+        span_id=span_id, parent_id=parent, name=span_id, start_ns=start, end_ns=end, **fields
+    )
 
 
 def test_steps_are_in_order_below_their_parents() -> None:
     spans = [span("c", "a", 6, 9), span("b", "a", 1, 5), span("d", "b", 2, 3), span("a", "", 0, 10)]
     steps = steps_of(spans)
-    assert [(step.span.span_id, step.depth) for step in steps] == [("a", 0), ("b", 1), ("d", 2), ("c", 1)]
-    assert [(step.x, step.width) for step in steps] == [(0, 1000), (100, 400), (200, 100), (600, 300)]
+    assert [(step.span.span_id, step.depth) for step in steps] == [
+        ("a", 0),
+        ("b", 1),
+        ("d", 2),
+        ("c", 1),
+    ]
+    assert [(step.x, step.width) for step in steps] == [
+        (0, 1000),
+        (100, 400),
+        (200, 100),
+        (600, 300),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -150,4 +177,6 @@ def test_steps_are_in_order_below_their_parents() -> None:
 def test_steps_show_every_span_once_whatever_is_wrong_with_them(spans: list[Span]) -> None:
     steps = steps_of(spans)
     assert sorted(step.span.span_id for step in steps) == sorted(each.span_id for each in spans)
-    assert all(0 <= step.x and step.x + step.width <= TIMELINE_WIDTH and step.width > 0 for step in steps)
+    assert all(
+        step.x >= 0 and step.x + step.width <= TIMELINE_WIDTH and step.width > 0 for step in steps
+    )

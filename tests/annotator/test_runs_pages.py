@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,93 +11,23 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from alignment.agreement import compare, compare_versions
-from annotator.models import AlignmentRun, Judge, JudgeVersion, Role, Team, User, WorkStatus
+from alignment.agreement import compare
+from annotator.models import AlignmentRun, Judge, Role, Team, User, WorkStatus
+from tests.annotator.run_rows import LABELS, create_run, finished_run
 from tests.factories import (
     create_experiment,
-    create_feedback,
     create_judge,
     create_team,
-    create_trace,
     create_user,
-    create_verdict,
 )
 
 LIST = reverse("run-list")
 HTMX = {"HX-Request": "true"}
-LABELS = {"tr-a": "good", "tr-b": "poor", "tr-c": "poor", "tr-d": "good"}
-BEFORE = {"tr-a": "good", "tr-b": "good", "tr-c": "good", "tr-d": "good"}
-AFTER = {"tr-a": "poor", "tr-b": "poor", "tr-c": "poor", "tr-d": "good"}
 
 
 @pytest.fixture
 def judge(team: Team) -> Judge:
     return create_judge(experiment=create_experiment(team=team))
-
-
-def _run(judge: Judge, **fields: Any) -> AlignmentRun:
-    return AlignmentRun.objects.create(
-        **{
-            "judge": judge,
-            "trigger": AlignmentRun.Trigger.MANUAL,
-            "version_in": judge.current_version,
-            "optimizer": "simba",
-            "model": "demo:/judge",
-            "labels_fingerprint": "x",
-            "status": WorkStatus.RUNNING,
-            "started_at": timezone.now(),
-            **fields,
-        }
-    )
-
-
-def _candidate(judge: Judge) -> JudgeVersion:
-    first = judge.current_version
-    assert first is not None
-    return JudgeVersion.objects.create(
-        judge=judge,
-        number=2,
-        parent=first,
-        origin=JudgeVersion.Origin.RUN,
-        instructions=first.instructions + "\nIt gives a <b>next step</b>.",
-        value_type_data=first.value_type_data,
-        model=first.model,
-    )
-
-
-def _finished(judge: Judge, **fields: Any) -> AlignmentRun:
-    comparison = compare_versions(LABELS, BEFORE, AFTER)
-    choices = judge.value_type.choices
-    items = [
-        {
-            "trace_id": trace,
-            "label": LABELS[trace],
-            "before": BEFORE[trace],
-            "after": AFTER[trace],
-            "before_rationale": "",
-            "after_rationale": f"Reason on {trace}.",
-        }
-        for trace in LABELS
-    ]
-    return _run(
-        judge,
-        **{
-            "status": WorkStatus.SUCCEEDED,
-            "finished_at": timezone.now(),
-            "candidate": _candidate(judge),
-            "items": items,
-            "figures": {
-                "before": compare(LABELS, BEFORE, choices).to_dict(),
-                "after": compare(LABELS, AFTER, choices).to_dict(),
-                "comparison": comparison.to_dict(),
-                "is_cross_validated": False,
-            },
-            "outcome": AlignmentRun.Outcome.CANDIDATE,
-            "outcome_reason": "Better, but not decisively.",
-            "decision": AlignmentRun.Decision.OPEN,
-            **fields,
-        },
-    )
 
 
 def _get(client: Client, run: AlignmentRun, query: str = "") -> str:
@@ -107,17 +36,10 @@ def _get(client: Client, run: AlignmentRun, query: str = "") -> str:
     return response.content.decode()
 
 
-def _ready(judge: Judge, author: User) -> None:
-    for value in ["good"] * 6 + ["poor"] * 6:
-        trace = create_trace(experiment=judge.experiment)
-        create_verdict(judge=judge, trace=trace, value="good")
-        create_feedback(judge=judge, trace=trace, author=author, value=value)
-
-
 def test_the_list_shows_the_teams_runs_and_no_others(
     client: Client, judge: Judge, alice: User, olga: User
 ) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     for user, seen in ((alice, True), (olga, False)):
         client.force_login(user)
         page = client.get(LIST).content.decode()
@@ -127,7 +49,7 @@ def test_the_list_shows_the_teams_runs_and_no_others(
 
 def test_the_list_goes_on_where_the_page_ends(client: Client, judge: Judge, alice: User) -> None:
     runs = [
-        _run(judge, status=WorkStatus.FAILED, labels_fingerprint=str(number))
+        create_run(judge, status=WorkStatus.FAILED, labels_fingerprint=str(number))
         for number in range(53)
     ]
     client.force_login(alice)
@@ -153,7 +75,7 @@ def test_the_number_of_queries_does_not_grow_with_the_runs(
     counts: list[int] = []
     for _ in range(2):
         other = create_judge(experiment=judge.experiment, name=f"judge{len(counts)}")
-        _finished(other)
+        finished_run(other)
         with CaptureQueriesContext(connection) as queries:
             client.get(LIST)
         counts.append(len(queries))
@@ -164,7 +86,7 @@ def test_a_live_run_is_polled_and_shows_stages_calls_and_time_left(
     client: Client, judge: Judge, alice: User
 ) -> None:
     now = timezone.now()
-    run = _run(
+    run = create_run(
         judge,
         started_at=now - timedelta(seconds=60),
         calls=100,
@@ -201,7 +123,7 @@ def test_a_live_run_is_polled_and_shows_stages_calls_and_time_left(
 def test_once_it_is_over_the_page_comes_anew_and_is_polled_no_more(
     client: Client, judge: Judge, alice: User
 ) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     client.force_login(alice)
     url = reverse("run-status", args=[run.pk])
     assert client.get(url, headers=HTMX)["HX-Refresh"] == "true"
@@ -212,7 +134,7 @@ def test_once_it_is_over_the_page_comes_anew_and_is_polled_no_more(
 def test_the_page_compares_old_and_new_with_intervals_and_both_texts(
     client: Client, judge: Judge, alice: User
 ) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     client.force_login(alice)
     page = _get(client, run)
     assert "Tested on 4 traces that the optimizer never saw." in page
@@ -229,7 +151,7 @@ def test_figures_of_the_old_version_that_are_undefined_say_why(
 ) -> None:
     labels = dict.fromkeys(LABELS, "good")
     same = compare(labels, labels).to_dict()
-    run = _finished(judge, figures={"before": same, "after": None, "comparison": None})
+    run = finished_run(judge, figures={"before": same, "after": None, "comparison": None})
     client.force_login(alice)
     page = _get(client, run)
     assert "Only one value was used" in page
@@ -251,7 +173,7 @@ def test_figures_of_the_old_version_that_are_undefined_say_why(
 def test_traces_fixed_and_broken_can_be_filtered_and_opened(
     client: Client, judge: Judge, alice: User, query: str, shown: list[str]
 ) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     client.force_login(alice)
     page = _get(client, run, query)
     assert [trace for trace in LABELS if f"Reason on {trace}." in page] == shown
@@ -267,7 +189,7 @@ def test_a_failed_run_says_what_happened_and_where(
         "finished_at": None,
         "result": "",
     }
-    run = _run(
+    run = create_run(
         judge,
         status=WorkStatus.FAILED,
         finished_at=timezone.now(),
@@ -284,7 +206,7 @@ def test_a_failed_run_says_what_happened_and_where(
 def test_an_admin_promotes_the_candidate_and_can_roll_back(
     client: Client, judge: Judge, adam: User
 ) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     client.force_login(adam)
     assert "Promote version 2" in _get(client, run)
     page = client.post(reverse("run-promote", args=[run.pk]), follow=True).content.decode()
@@ -295,7 +217,7 @@ def test_an_admin_promotes_the_candidate_and_can_roll_back(
 
 
 def test_a_rejection_needs_a_reason(client: Client, judge: Judge, adam: User) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     client.force_login(adam)
     url = reverse("run-reject", args=[run.pk])
     assert "Say in a sentence why" in client.post(url, follow=True).content.decode()
@@ -306,7 +228,7 @@ def test_a_rejection_needs_a_reason(client: Client, judge: Judge, adam: User) ->
 
 
 def test_a_decided_run_cannot_be_decided_again(client: Client, judge: Judge, adam: User) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     client.force_login(adam)
     client.post(reverse("run-promote", args=[run.pk]))
     page = client.post(reverse("run-reject", args=[run.pk]), {"reason": "No."}, follow=True)
@@ -316,7 +238,7 @@ def test_a_decided_run_cannot_be_decided_again(client: Client, judge: Judge, ada
 def test_promoting_against_the_gate_needs_a_reason(
     client: Client, judge: Judge, adam: User
 ) -> None:
-    run = _finished(
+    run = finished_run(
         judge,
         outcome=AlignmentRun.Outcome.REJECT,
         outcome_reason="Not better.",
@@ -326,13 +248,13 @@ def test_promoting_against_the_gate_needs_a_reason(
     assert "Promote it all the same" in _get(client, run)
     url = reverse("run-promote", args=[run.pk])
     assert "say in a sentence why" in client.post(url, follow=True).content.decode()
-    client.post(url, {"reason": "We changed the policy."})
+    client.post(url, {"reason": "We changed the policy.\0"})
     judge.refresh_from_db()
     assert judge.current_version == run.candidate
 
 
 def test_an_admin_cancels_a_run_once(client: Client, judge: Judge, adam: User) -> None:
-    run = _run(judge, status=WorkStatus.QUEUED)
+    run = create_run(judge, status=WorkStatus.QUEUED)
     client.force_login(adam)
     url = reverse("run-cancel", args=[run.pk])
     assert "Cancelled" in client.post(url, follow=True).content.decode()
@@ -343,7 +265,7 @@ def test_an_admin_cancels_a_run_once(client: Client, judge: Judge, adam: User) -
 def test_only_admins_of_the_team_decide(
     client: Client, judge: Judge, alice: User, lena: User, olga: User, name: str
 ) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     url = reverse(name, args=[run.pk])
     for user in (alice, lena, olga):
         client.force_login(user)
@@ -358,96 +280,9 @@ def test_only_admins_of_the_team_decide(
 def test_experts_see_a_run_without_its_buttons_and_strangers_nothing(
     client: Client, judge: Judge, alice: User, olga: User
 ) -> None:
-    run = _finished(judge)
+    run = finished_run(judge)
     client.force_login(alice)
     assert reverse("run-promote", args=[run.pk]) not in _get(client, run)
     client.force_login(olga)
     for name in ("run-detail", "run-status"):
         assert client.get(reverse(name, args=[run.pk])).status_code == 404
-
-
-def test_a_run_is_started_with_the_optimizer_options_and_seed_of_choice(
-    client: Client, judge: Judge, alice: User, adam: User
-) -> None:
-    _ready(judge, alice)
-    client.force_login(adam)
-    data = {
-        "optimizer": "simba",
-        "optimizer_model": "demo:/judge",
-        "option_simba_steps": "2",
-        "option_simba_candidates": "",
-        "option_simba_batch_size": "16",
-        "option_simba_demonstrations": "0",
-        "seed": "7",
-    }
-    response = client.post(reverse("run-start", args=[judge.pk]), data)
-    run = AlignmentRun.objects.get()
-    assert response["Location"] == reverse("run-detail", args=[run.pk])
-    assert (run.optimizer, run.params, run.seed, run.started_by) == ("simba", {"steps": 2}, 7, adam)
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"option_simba_steps": "0"}, "steps must be a whole number of at least 1"),
-        ({"option_simba_steps": "many"}, "Enter a whole number."),
-        ({"optimizer": "magic"}, "Select a valid choice."),
-        ({"seed": ""}, "This field is required."),
-    ],
-)
-def test_options_that_are_wrong_come_back_as_a_sentence(
-    client: Client, judge: Judge, alice: User, adam: User, changes: dict[str, str], sentence: str
-) -> None:
-    _ready(judge, alice)
-    client.force_login(adam)
-    data = {"optimizer": "simba", "seed": "0", **changes}
-    response = client.post(reverse("run-start", args=[judge.pk]), data)
-    assert response.status_code == 422
-    assert sentence in response.content.decode()
-    assert not AlignmentRun.objects.exists()
-
-
-def test_too_little_feedback_says_what_is_missing(client: Client, judge: Judge, adam: User) -> None:
-    client.force_login(adam)
-    url = reverse("run-start", args=[judge.pk])
-    assert "The feedback does not suffice yet" in client.get(url).content.decode()
-    response = client.post(url, {"optimizer": "simba", "seed": "0"})
-    assert response.status_code == 422
-    assert (
-        "Not enough feedback to align: 3 more positive; 3 more negative"
-        in response.content.decode()
-    )
-
-
-def test_a_run_under_way_keeps_another_from_starting(
-    client: Client, judge: Judge, alice: User, adam: User
-) -> None:
-    _ready(judge, alice)
-    _run(judge)
-    client.force_login(adam)
-    url = reverse("run-start", args=[judge.pk])
-    assert "A run is under way" in client.get(url).content.decode()
-    response = client.post(url, {"optimizer": "simba", "seed": "0"})
-    assert response.status_code == 422
-    assert "A run of this judge is under way" in response.content.decode()
-
-
-def test_starting_again_fills_in_what_the_earlier_run_had(
-    client: Client, judge: Judge, adam: User
-) -> None:
-    run = _finished(judge, params={"steps": 3}, seed=5)
-    client.force_login(adam)
-    form = client.get(reverse("run-start", args=[judge.pk]), {"from": run.pk}).context["form"]
-    assert (form["option_simba_steps"].value(), form["seed"].value()) == (3, 5)
-
-
-def test_only_admins_start_runs(
-    client: Client, judge: Judge, alice: User, lena: User, olga: User
-) -> None:
-    url = reverse("run-start", args=[judge.pk])
-    for user in (alice, lena, olga):
-        client.force_login(user)
-        assert client.get(url).status_code == 403
-        assert client.post(url, {}).status_code == 403
-    client.force_login(create_user(team=create_team(), role=Role.ADMIN))
-    assert client.get(url).status_code == 404

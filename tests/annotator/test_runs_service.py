@@ -102,8 +102,10 @@ def test_a_set_of_labels_starts_one_run_by_itself_and_new_labels_start_the_next(
     assert runs.start_run_if_due(judge.pk) is not None
     assert runs.start_run_if_due(judge.pk) is None
 
+    assert "after 2 new or changed labels" in runs.next_run(judge)
     label_traces(judge=judge, author=alice, count=1, first=100)
     assert judge.runs.count() == 1, "one new label is fewer than two"
+    assert "after 1 new or changed label;" in runs.next_run(judge)
     label_traces(judge=judge, author=alice, count=1, first=101)
     assert judge.runs.count() == 2
 

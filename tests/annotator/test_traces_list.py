@@ -15,6 +15,7 @@ from annotator.models import Experiment, Judge, Role, Team, Trace, User
 from annotator.services import labels
 from annotator.services.feedback import withdraw_feedback
 from annotator.services.judges import edit_judge
+from judges.values import ValueKind, ValueType
 from tests.factories import (
     QUALITY,
     create_experiment,
@@ -121,7 +122,11 @@ def test_the_chip_is_the_current_version_s_verdict_and_an_older_one_says_so(
     for trace in (old, new):
         create_verdict(judge=judge, trace=trace, value="poor")
     edit_judge(
-        actor=adam, judge=judge, instructions="New: {{ outputs }}", value_type=QUALITY, model="demo:/x"
+        actor=adam,
+        judge=judge,
+        instructions="New: {{ outputs }}",
+        value_type=QUALITY,
+        model="demo:/x",
     )
     judge.refresh_from_db()
     create_verdict(judge=judge, trace=new, value="good")
@@ -136,11 +141,14 @@ def test_the_chip_is_the_current_version_s_verdict_and_an_older_one_says_so(
 def test_filters_find_what_they_say(
     client: Client, alice: User, lena: User, experiment: Experiment, judge: Judge
 ) -> None:
-    mine, others, differing, untouched, unjudged = (
-        trace.trace_id for trace in fill(experiment, 5)
-    )
+    mine, others, differing, untouched, unjudged = (trace.trace_id for trace in fill(experiment, 5))
     by_id = {trace.trace_id: trace for trace in Trace.objects.all()}
-    for trace_id, value in ((mine, "good"), (others, "good"), (differing, "poor"), (untouched, "fair")):
+    for trace_id, value in (
+        (mine, "good"),
+        (others, "good"),
+        (differing, "poor"),
+        (untouched, "fair"),
+    ):
         create_verdict(judge=judge, trace=by_id[trace_id], value=value)
     create_feedback(judge=judge, trace=by_id[mine], author=lena, value="good")
     create_feedback(judge=judge, trace=by_id[others], author=alice, value="good")
@@ -176,59 +184,6 @@ def test_withdrawn_feedback_is_none(
     client.force_login(alice)
     assert ids(client, "feedback=any") == []
     assert ids(client, "feedback=none") == [trace.trace_id]
-
-
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("refund", True),
-        ("REFUND voucher", True),
-        ("voucher refund", True),
-        ("refund jacket", False),
-        ("tr-café", True),
-        ("Öre", True),
-        ('"', False),
-        ("a AND", False),
-        ("search_text:refund", False),
-        ("refund)", True),
-        ("NEAR(refund", False),
-        ("*", False),
-        ("' OR 1=1 --", False),
-        ("ref*", False),
-        ("-refund", True),
-    ],
-)
-def test_the_search_takes_anything_people_type(
-    client: Client, alice: User, experiment: Experiment, query: str, found: bool
-) -> None:
-    trace = create_trace(
-        experiment=experiment, trace_id="tr-café", question="A refund for my voucher", answer="Öre"
-    )
-    client.force_login(alice)
-    response = client.get(LIST, {"q": query})
-    assert response.status_code == 200
-    assert [row.trace for row in response.context["rows"]] == ([trace] if found else [])
-
-
-def test_the_search_follows_changes_and_deletions(
-    client: Client, alice: User, experiment: Experiment
-) -> None:
-    trace = create_trace(experiment=experiment, question="lantern")
-    client.force_login(alice)
-    trace.search_text = "umbrella"
-    trace.save(update_fields=["search_text"])
-    assert ids(client, "q=lantern") == []
-    assert ids(client, "q=umbrella") == [trace.trace_id]
-    trace.delete()
-    assert ids(client, "q=umbrella") == []
-
-
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no triggers for it")
-def test_the_triggers_of_the_search_outlive_all_migrations(db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
-        names = [name for (name,) in cursor.fetchall()]
-    assert names == [f"annotator_trace_search_{event}" for event in ("delete", "insert", "update")]
 
 
 def test_an_empty_result_explains_itself_and_offers_to_clear(
@@ -271,7 +226,9 @@ def test_a_wrong_filter_says_so_and_the_page_stands(
 
 
 @pytest.mark.parametrize("key", ["", "x", "1.2.3", "99999999999999999999.1", "1", "-5.-5"])
-def test_a_wrong_key_never_fails(client: Client, alice: User, experiment: Experiment, key: str) -> None:
+def test_a_wrong_key_never_fails(
+    client: Client, alice: User, experiment: Experiment, key: str
+) -> None:
     create_trace(experiment=experiment)
     client.force_login(alice)
     assert client.get(f"{LIST}?older={key}").status_code == 200
@@ -348,11 +305,17 @@ def test_the_count_stops_at_its_limit(
     assert client.get(reverse("trace-count")).content.decode().strip() == "5 traces"
     monkeypatch.setattr(keyset, "COUNT_LIMIT", 3)
     assert client.get(reverse("trace-count")).content.decode().strip() == "more than 3 traces"
-    assert client.get(reverse("trace-count"), {"q": "nothing"}).content.decode().strip() == "0 traces"
+    assert (
+        client.get(reverse("trace-count"), {"q": "nothing"}).content.decode().strip() == "0 traces"
+    )
 
 
 def test_many_and_few_matches_give_the_same_list(
-    client: Client, lena: User, experiment: Experiment, judge: Judge, monkeypatch: pytest.MonkeyPatch
+    client: Client,
+    lena: User,
+    experiment: Experiment,
+    judge: Judge,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for number, trace in enumerate(fill(experiment, 12)):
         create_verdict(judge=judge, trace=trace, value=QUALITY.categories[number % 4])
@@ -366,13 +329,11 @@ def test_many_and_few_matches_give_the_same_list(
 def test_a_judge_without_listed_values_offers_any_and_none(
     client: Client, alice: User, experiment: Experiment
 ) -> None:
-    from judges.values import ValueKind, ValueType
-
     create_judge(experiment=experiment, name="notes", value_type=ValueType(kind=ValueKind.TEXT))
     client.force_login(alice)
     page = client.get(LIST).content.decode()
-    assert "notes: any verdict" in page
-    assert "notes: no verdict yet" in page
+    assert ">judged<" in page
+    assert ">not judged yet<" in page
 
 
 def test_a_user_without_a_team_sees_an_empty_list(client: Client, db: None) -> None:
