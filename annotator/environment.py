@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,11 +65,24 @@ def envchoice(name: str, *, default: str, choices: list[str]) -> str:
 def envurl(name: str, *, schemes: list[str]) -> str:
     """An address with one of the schemes; empty when not set."""
     text = os.environ.get(name, "").strip()
-    if text and urlsplit(text).scheme not in schemes:
-        # the address is not repeated: it may hold a password
+    # no message repeats the address: it may hold a password
+    if text and text.partition("://")[0] not in schemes:
         raise ImproperlyConfigured(
             f"{name} must begin with {' or '.join(f'{s}://' for s in schemes)}."
         )
+    return text
+
+
+def envredis(name: str) -> str:
+    """The address of a Redis database; empty when not set."""
+    text = envurl(name, schemes=["redis", "rediss"])
+    try:
+        parts = urlsplit(text)
+        can_be_read = parts.port != 0 and bool(re.fullmatch(r"/?[0-9]*", parts.path))
+    except ValueError:  # a port or a host that cannot be
+        can_be_read = False
+    if not can_be_read:
+        raise ImproperlyConfigured(f"{name} cannot be read; it looks like redis://host:6379/0.")
     return text
 
 

@@ -15,6 +15,7 @@ from annotator.environment import (
     envchoice,
     envint,
     envlist,
+    envredis,
     envurl,
     kept_secret,
 )
@@ -157,7 +158,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # redis://host:6379/0: the broker between machines, and the shared cache; files in the data folder when not set
-REDIS_URL = envurl("REDIS_URL", schemes=["redis", "rediss"])
+REDIS_URL = envredis("REDIS_URL")
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     if REDIS_URL
@@ -180,7 +181,9 @@ if REDIS_URL:
         "visibility_timeout": 3600,
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
-        "socket_connect_timeout": 5,
+        # whoever sends a form waits no longer than this for a broker that is down; see services/queueing.py
+        "socket_connect_timeout": 2,
+        "socket_timeout": 3,
     }
 else:
     CELERY_BROKER_URL = "filesystem://localhost"

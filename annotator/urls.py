@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
-from django.urls import path
+from django.urls import converters, path, register_converter
 
 from annotator.views import activity as activity_views
 from annotator.views import feedback as feedback_views
@@ -17,6 +17,22 @@ from annotator.views import settings as settings_views
 from annotator.views import signin as signin_views
 from annotator.views import traces as trace_views
 
+
+class TextConverter(converters.StringConverter):
+    """A part of an address. Nothing here has a NUL in its id, and PostgreSQL refuses to look for one."""
+
+    regex = r"[^/\0]+"
+
+
+class TraceIdConverter(converters.PathConverter):
+    """A trace id may hold anything else, also slashes."""
+
+    regex = r"[^\0]+"
+
+
+register_converter(TextConverter, "text")
+register_converter(TraceIdConverter, "trace_id")
+
 urlpatterns = [
     path("healthz", health_views.healthz, name="healthz"),
     path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -28,10 +44,17 @@ urlpatterns = [
     path("activity/", activity_views.activity_list, name="activity-list"),
     path("traces/", trace_views.trace_list, name="trace-list"),
     path("traces/count", trace_views.trace_count, name="trace-count"),
-    # a trace id may hold anything, also slashes
-    path("trace/<path:trace_id>", trace_views.trace_detail, name="trace-detail"),
-    path("feedback/<str:assessment_id>/withdraw/", feedback_views.feedback_withdraw, name="feedback-withdraw"),
-    path("feedback/<str:assessment_id>/restore/", feedback_views.feedback_restore, name="feedback-restore"),
+    path("trace/<trace_id:trace_id>", trace_views.trace_detail, name="trace-detail"),
+    path(
+        "feedback/<text:assessment_id>/withdraw/",
+        feedback_views.feedback_withdraw,
+        name="feedback-withdraw",
+    ),
+    path(
+        "feedback/<text:assessment_id>/restore/",
+        feedback_views.feedback_restore,
+        name="feedback-restore",
+    ),
     # judges, their jobs and their runs
     path("judges/", judge_views.judge_list, name="judge-list"),
     path("judges/new/", judge_edit_views.judge_create, name="judge-create"),
@@ -42,7 +65,9 @@ urlpatterns = [
     path("judges/<int:pk>/run/", job_views.judge_run, name="judge-run"),
     path("judges/<int:pk>/readiness/", judge_views.judge_readiness, name="judge-readiness"),
     path("judges/<int:pk>/review/", judge_views.judge_review, name="judge-review"),
-    path("judges/<int:pk>/guideline/", judge_settings_views.judge_guideline, name="judge-guideline"),
+    path(
+        "judges/<int:pk>/guideline/", judge_settings_views.judge_guideline, name="judge-guideline"
+    ),
     path("judges/<int:pk>/settings/", judge_settings_views.judge_settings, name="judge-settings"),
     path("judges/<int:pk>/rollback/", judge_views.judge_rollback, name="judge-rollback"),
     path("judges/<int:pk>/align/", run_views.run_start, name="run-start"),

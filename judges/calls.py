@@ -12,7 +12,7 @@ from judges.entities import Usage
 from judges.errors import InvalidJudgeError
 
 # An extra header whose value is env:NAME is sent with the value of that environment variable, which is never stored.
-SECRET_PREFIX = "env:"
+FROM_ENVIRONMENT = "env:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def split_model(uri: str) -> tuple[str, str]:
         or not model
         or model.startswith("/")
         or ":" in provider
-        or " " in uri
+        or uri.split() != [uri]
     ):
         raise InvalidJudgeError(
             f"“{uri}” is not the address of a model: write provider:/model, for example openai:/gpt-4.1-mini."

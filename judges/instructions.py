@@ -10,7 +10,7 @@ from typing import Any
 
 from judges.answers import parse_answer
 from judges.base import Judge
-from judges.calls import SECRET_PREFIX, ModelCall, split_model
+from judges.calls import FROM_ENVIRONMENT, ModelCall, split_model
 from judges.entities import AssessmentSource, Feedback, SourceType, Trace, Usage
 from judges.errors import InvalidJudgeError, MalformedAnswerError
 from judges.llm import Gateway, current_gateway
@@ -21,6 +21,7 @@ DEFAULT_MODEL = "openai:/gpt-4.1-mini"
 MODEL_VARIABLE = "ANNOTATOR_DEFAULT_MODEL"
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}")
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ufeff]")
 # They belong to the call, not to the model; a key among them would lie open in the database.
 _NO_INFERENCE_PARAMS = {
     *("model", "messages", "response_format", "tools", "n", "stream", "mock_response"),
@@ -297,6 +298,10 @@ def _check_name(name: object) -> None:
         raise InvalidJudgeError(
             f"The name “{name}” begins or ends with a blank; write “{name.strip()}”."
         )
+    if _INVISIBLE.search(name):
+        raise InvalidJudgeError(
+            "The name holds a line break or another invisible character; remove it."
+        )
 
 
 def _check_instructions(instructions: object) -> None:
@@ -350,7 +355,7 @@ def _check_model(model: object, *, base_url: object, extra_headers: object) -> N
             "The extra headers must be a dict of texts: header name to header value."
         )
     for name, value in extra_headers.items():
-        variable = value.removeprefix(SECRET_PREFIX)
+        variable = value.removeprefix(FROM_ENVIRONMENT)
         if value != variable and not _VARIABLE_NAME.fullmatch(variable):
             raise InvalidJudgeError(
                 f"The extra headers say “{value}” for {name}: write env: and the name of an environment variable, "

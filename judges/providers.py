@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from judges.calls import SECRET_PREFIX, ModelCall, Reply, split_model
+from judges.calls import FROM_ENVIRONMENT, ModelCall, Reply, split_model
 from judges.entities import Usage
 from judges.errors import (
     ProviderAuthError,
@@ -159,9 +159,9 @@ def _resolved(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _header_value(header: str, value: str) -> str:
-    if not value.startswith(SECRET_PREFIX):
+    if not value.startswith(FROM_ENVIRONMENT):
         return value
-    variable = value.removeprefix(SECRET_PREFIX)
+    variable = value.removeprefix(FROM_ENVIRONMENT)
     secret = os.environ.get(variable, "").strip()
     if not secret:
         raise ProviderAuthError(
@@ -177,7 +177,7 @@ def _header_value(header: str, value: str) -> str:
 def _without_secrets(text: str, call: ModelCall) -> str:
     """The text without the values of `env:NAME`, which some providers repeat in their errors."""
     for name, value in call.extra_headers.items():
-        if value.startswith(SECRET_PREFIX):
+        if value.startswith(FROM_ENVIRONMENT):
             text = text.replace(_header_value(name, value), value)
     return text
 

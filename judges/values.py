@@ -77,6 +77,11 @@ class ValueType:
                     raise InvalidJudgeError(
                         f"The category “{key}” is there twice; write each one once."
                     )
+        for bound in (self.minimum, self.maximum):
+            if bound is not None and not abs(bound) <= _LARGEST:  # so, because NaN is not either
+                raise InvalidJudgeError(
+                    f"{bound} cannot bound a value: the bounds must be numbers within ±{_LARGEST}."
+                )
         if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
             raise InvalidJudgeError("The lowest allowed number must be below the highest.")
 

@@ -1,6 +1,6 @@
 // Keys, focus and small comforts. Everything works without this file; nothing here holds state that matters.
 // Elements ask for it by data- attributes: data-key, data-copy, data-dialog, data-autosubmit, data-announce,
-// data-feedback-form, data-letter-keys, data-draft, data-row.
+// data-feedback-form, data-letter-keys, data-draft, data-row, data-tick, data-tick-all, data-tick-count.
 "use strict";
 
 (() => {
@@ -22,7 +22,9 @@
   }
 
   function submit(form) {
-    const button = form.querySelector("[data-submit]") ?? form.querySelector("button:not([type=button])");
+    // Within "Cannot judge" it is that part's own button.
+    const part = document.activeElement?.closest("[data-decline]") ?? form;
+    const button = part.querySelector("[data-submit]") ?? form.querySelector("button:not([type=button])");
     if (button) hit(button);
     form.requestSubmit(button ?? undefined);
   }
@@ -73,6 +75,8 @@
     if (event.defaultPrevented || event.isComposing) return;
     const focus = document.activeElement ?? document.body;
     const form = activeForm();
+    // Enter in a tick box would press the first button of its form, which starts a job.
+    if (event.key === "Enter" && focus.matches("[data-tick]")) { event.preventDefault(); focus.click(); return; }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       const target = focus.closest("form") ?? form;
       if (target) { event.preventDefault(); submit(target); }
@@ -80,6 +84,7 @@
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape" && focus.matches(TEXT_INPUTS)) { focus.blur(); return; }
+    if (event.key === "Enter" && focus.matches("[data-decline] input")) { event.preventDefault(); submit(form); return; }
     if (focus.closest("dialog") || focus.matches(TEXT_INPUTS)) return;
     if (event.key === "Enter") {
       if (focus.matches("a, button, summary, input") || !form) return;
@@ -118,11 +123,27 @@
   });
 
   document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-tick]")) countTicks();
+    if (event.target.closest("[data-tick-all]")) {
+      for (const tick of document.querySelectorAll("[data-tick]")) tick.checked = event.target.checked;
+      countTicks();
+    }
     if (event.target.matches("[data-autosubmit]")) event.target.form?.requestSubmit();
     if (event.target.matches("[data-letter-keys]")) {
       localStorage.setItem(LETTER_KEYS, event.target.checked ? "on" : "off");
     }
   });
+
+  function countTicks() {
+    const ticks = [...document.querySelectorAll("[data-tick]")];
+    const ticked = ticks.filter((tick) => tick.checked).length;
+    const all = document.querySelector("[data-tick-all]");
+    const said = document.querySelector("[data-tick-count]");
+    if (!all || !said) return;
+    all.hidden = false;
+    all.querySelector("input").checked = ticked === ticks.length;
+    said.textContent = ticked ? `${ticked} ticked` : "";
+  }
 
   function announce(text) {
     const region = document.getElementById("announcer");
@@ -169,7 +190,7 @@
     for (const news of root.querySelectorAll("[data-announce]")) announce(news.textContent.trim());
   }
 
-  document.addEventListener("DOMContentLoaded", () => settle(document));
+  document.addEventListener("DOMContentLoaded", () => { settle(document); countTicks(); });
   document.addEventListener("htmx:afterSettle", (event) => {
     const swapped = event.detail.elt;
     settle(swapped.parentElement ?? swapped);

@@ -19,6 +19,7 @@ from annotator.ingest.fields import (
 )
 from annotator.ingest.lines import FormatError, check_keys, json_object, text_lines
 from annotator.records import AssessmentRecord, FeedbackRecord, Refusal, TraceRecord
+from judges.answers import clean_text
 from judges.entities import SourceType, Span
 
 TRACE_ID_LENGTH = 200
@@ -205,7 +206,7 @@ def _tags(data: dict[str, Any]) -> dict[str, str] | None:
             raise FormatError(
                 f"tags.{shorten(key)}", f"A tag must be a text, not {kind_of(value)}."
             )
-    return tags
+    return {clean_text(key): clean_text(value) for key, value in tags.items()}
 
 
 def _assessments(data: dict[str, Any]) -> tuple[AssessmentRecord, ...]:

@@ -21,7 +21,7 @@ LONGEST = 60_000
 
 # No `img`: a picture from elsewhere would tell its server who reads which trace.
 _TAGS = {
-    "a", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
+    "a", "blockquote", "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
     "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
@@ -45,8 +45,8 @@ _PARSER = _parser()
 
 
 @lru_cache(maxsize=512)
-def to_html(text: str) -> SafeString:
-    """The text as safe HTML. Headings start at the third level, below those of the page."""
+def to_html(text: str, *, first_level: int = 3) -> SafeString:
+    """The text as safe HTML. Its headings start at `first_level`, below those of the page around it."""
     text = clean_text(text)
     if len(text) > LONGEST:
         return format_html('<pre class="prose-plain" tabindex="0">{}</pre>', text)
@@ -54,7 +54,7 @@ def to_html(text: str) -> SafeString:
     tokens = _PARSER.parse(text, environment)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+            token.tag = f"h{min(6, int(token.tag[1]) + first_level - 1)}"
     html = _PARSER.renderer.render(tokens, _PARSER.options, environment)
     return mark_safe(  # noqa: S308 - this is the one place that makes HTML from strange text: nh3 cleans it
         nh3.clean(

@@ -282,7 +282,7 @@ def parsed(value: Any) -> Any:
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value
     try:
-        return json.loads(value)
+        return cleaned(json.loads(value))  # what was escaped in the text is a character now
     except (ValueError, RecursionError):
         return value
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from alignment.agreement import strength_of
 from alignment.intervals import Figure
+from judges.answers import clean_text
 from judges.values import Value, ValueKind, ValueType, value_key
 
 UNKNOWN_PRICE = "unknown price"
@@ -159,7 +160,7 @@ def value_text(value: Value | None, value_type: ValueType | None = None) -> str:
     if value is None:
         return "no verdict"
     is_boolean = isinstance(value, bool) or (value_type and value_type.kind is ValueKind.BOOLEAN)
-    key = value_key(value)
+    key = clean_text(value_key(value))  # an expectation may be any JSON
     return {"true": "yes", "false": "no"}.get(key, key) if is_boolean else key
 
 

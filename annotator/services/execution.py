@@ -71,14 +71,12 @@ def execute_run(pk: int) -> None:
                 )
                 verdicts = _tested_verdicts(judge, result, gateway, thaw(run))
         except Cancelled:
-            lease.finish(WorkStatus.CANCELLED, **recorder.spent())
+            if lease.finish(WorkStatus.CANCELLED, **recorder.spent()):
+                run.answers.all().delete()
         except JudgeError as error:
-            lease.finish(
-                WorkStatus.FAILED,
-                error_kind=type(error).__name__,
-                error_text=str(error),
-                **recorder.spent(),
-            )
+            failure = {"error_kind": type(error).__name__, "error_text": str(error)}
+            if lease.finish(WorkStatus.FAILED, **failure, **recorder.spent()):
+                run.answers.all().delete()
         else:
             _record_result(run, lease, result, verdicts, recorder)
         look_at_readiness(run.judge)

@@ -14,7 +14,7 @@ from alignment.labels import LabelRule, Reason, ReasonCode, Settled, Unsettled, 
 from annotator import tasks
 from annotator.models import Assessment, Judge, Label, Trace
 from annotator.services.queueing import send_on_commit
-from judges.values import InvalidValueError, value_key
+from judges.values import InvalidValueError, Value, ValueType, value_key
 
 CHUNK = 500
 
@@ -60,19 +60,34 @@ def settler(judge: Judge, *, rule: LabelRule | None = None, adjudicator: str | N
     """
     rule = rule or LabelRule(judge.label_rule)
     who = (judge.adjudicator if adjudicator is None else adjudicator) or None
-    value_type = judge.value_type if judge.current_version else None
+    parse = parser(judge.value_type) if judge.current_version else None
 
     def settle_all(votes: list[Vote]) -> Settled | Unsettled:
         settled = settle(votes, rule, who)
-        if isinstance(settled, Unsettled) or value_type is None:
+        if isinstance(settled, Unsettled) or parse is None:
             return settled
         try:
-            return replace(settled, value=value_type.parse(settled.value))
+            value = parse(settled.value)
         except InvalidValueError as error:
             text = f"Its label does not fit the judge any more: {error}."
             return Unsettled(reason=Reason(code=ReasonCode.INVALID_VALUE, text=text))
+        is_same = value == settled.value and type(value) is type(settled.value)
+        return settled if is_same else replace(settled, value=value)
 
     return settle_all
+
+
+def parser(value_type: ValueType) -> Callable[[Value], Value]:
+    """`value_type.parse` for thousands of values of which few are different; it looks at each of those once."""
+    known: dict[tuple[type, str], Value] = {}
+
+    def parse(value: Value) -> Value:
+        key = (type(value), value_key(value))
+        if key not in known:
+            known[key] = value_type.parse(value)
+        return known[key]
+
+    return parse
 
 
 def settle_votes(judge: Judge, votes: list[Vote]) -> Settled | Unsettled:

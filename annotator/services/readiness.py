@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Q
 
 from alignment.labels import Settled
 from alignment.readiness import Readiness, TraceState, readiness
 from annotator.models import Assessment, Judge, Trace, User
-from annotator.services.labels import settler, votes_by_trace
+from annotator.services.labels import parser, settler, votes_by_trace
 from judges.values import InvalidValueError, Value
 
 REVIEW_POOL = 500
@@ -40,11 +40,13 @@ def labelled_verdicts(judge: Judge) -> dict[int, Value]:
         .order_by("created_at", "pk")
         .values_list("trace_id", "value")
     )
-    value_type = judge.value_type
+    parse = parser(judge.value_type)
     fitting: dict[int, Value] = {}
     for trace, value in dict(rows).items():
+        if value is None:
+            continue
         try:
-            fitting[trace] = value_type.parse(value)
+            fitting[trace] = parse(value)
         except InvalidValueError:
             continue
     return fitting
@@ -83,7 +85,7 @@ def labelled_traces(judge: Judge) -> tuple[list[LabelledTrace], list[TraceState]
 def readiness_of(judge: Judge) -> Readiness:
     """How far the judge's labels are, and which traces to review next.
 
-    Traces without any feedback are far too many to list: the newest with a verdict stand for them.
+    Traces without any feedback are far too many to list: the latest judged stand for them.
     """
     _, states = labelled_traces(judge)
     pool = [TraceState(trace_id=trace_id, verdict=value) for trace_id, value in _unreviewed(judge)]
@@ -107,14 +109,18 @@ def _reviewed(judge: Judge) -> models.QuerySet[Assessment, int]:
 
 
 def _unreviewed(judge: Judge) -> list[tuple[str, Value]]:
-    """The newest traces with a verdict and nobody's answer, newest first."""
-    of_trace = Assessment.objects.filter(trace=OuterRef("pk"), name=judge.name, span_id="")
-    verdict = of_trace.verdicts().exclude(value=None).order_by("-created_at", "-pk")
+    """Traces with a verdict and nobody's answer, the latest judged first."""
     rows = (
-        Trace.objects.filter(Exists(verdict), ~Exists(of_trace.human()), experiment=judge.experiment_id)
-        .newest_first()
-        .annotate(verdict=Subquery(verdict.values("value")[:1]))
-        .values_list("trace_id", "verdict")[:REVIEW_POOL]
+        Assessment.objects.verdicts()
+        .for_judge(judge)
+        .filter(span_id="", error_text="")
+        .exclude(value=None)
+        .exclude(trace__in=_reviewed(judge))
+        .order_by("-pk")
+        .values_list("trace__trace_id", "value")[: 2 * REVIEW_POOL]
     )
-    return list(rows)
-
+    newest: dict[str, Value] = {}
+    for trace_id, value in rows:  # several versions may have judged one trace
+        if value is not None:
+            newest.setdefault(trace_id, value)
+    return list(newest.items())[:REVIEW_POOL]

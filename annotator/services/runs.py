@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -17,6 +16,7 @@ from alignment.plugins import build_optimizer
 from annotator import tasks
 from annotator.models import LIVE, AlignmentRun, Assessment, Judge, Kind, Trace, User, WorkStatus
 from annotator.services import judges, log
+from annotator.services.queueing import send_on_commit
 from annotator.services.readiness import LabelledTrace, labelled_traces, readiness_of
 from judges.errors import NotEnoughFeedbackError, OptimizerError
 from judges.values import value_key
@@ -206,7 +206,7 @@ def _start(
                 ],
             )
             _log(actor, "started run", run, after={"optimizer": optimizer, "labels": len(usable)})
-            transaction.on_commit(partial(tasks.execute_run.delay, run.pk), robust=True)
+            send_on_commit(tasks.execute_run, [run.pk])
     except IntegrityError:
         raise RunError("A run of this judge is under way; wait for it or cancel it.") from None
     return run

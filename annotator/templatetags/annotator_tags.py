@@ -20,6 +20,8 @@ from annotator.presenters import words
 
 register = template.Library()
 
+# A job is reached from its judge and has no entry of its own.
+_MENU_NOUN = {"job": "judge"}
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
@@ -127,13 +129,25 @@ def nav_link(context: template.Context, url_name: str, text: str) -> SafeString 
     except NoReverseMatch:
         return ""
     match = getattr(context.get("request"), "resolver_match", None)
-    noun = url_name.split("-")[0]
-    current = match is not None and (match.url_name or "").split("-")[0] == noun
+    here = (match.url_name or "").split("-")[0] if match is not None else ""
+    current = _MENU_NOUN.get(here, here) == url_name.split("-")[0]
     return format_html(
         '<a class="nav-link" href="{}"{}>{}</a>',
         address,
         SafeString(' aria-current="page"') if current else "",
         text,
+    )
+
+
+@register.simple_tag
+def demo_badge(model: str) -> SafeString | str:
+    """Says of the demo model what it is, wherever its name stands; nothing for any other model."""
+    if not words.is_demo_model(model):
+        return ""
+    return format_html(
+        '<span class="badge badge-warning" title="{}. {}">demo model</span>',
+        model,
+        words.DEMO_NOTICE,
     )
 
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from annotator.http import AuthedRequest
 from annotator.models import LIVE, AlignmentRun, Assessment, Experiment, Judge, Role, Trace, User
 from annotator.permissions import highest_role
+from annotator.presenters.markdown import to_html
 from annotator.views.judge_rows import JudgeRow, judge_rows, listed_runs
 
 MOST_JUDGES = 12
@@ -58,9 +59,9 @@ def home(request: AuthedRequest) -> HttpResponse:
 
 @require_safe
 def guide(request: AuthedRequest) -> HttpResponse:
-    """How to review, from the documentation."""
-    text = (settings.BASE_DIR / "docs" / "reviewing.md").read_text(encoding="utf-8")
-    return render(request, "guide.html", {"text": text})
+    """How to review, from the documentation; its own title gives way to the page's."""
+    _, _, text = (settings.BASE_DIR / "docs" / "reviewing.md").read_text("utf-8").partition("\n")
+    return render(request, "guide.html", {"guide": to_html(text, first_level=1)})
 
 
 def _to_review(judges: list[Judge], user: User) -> list[JudgeToReview]:

@@ -39,13 +39,16 @@ def judge_run(request: AuthedRequest, pk: int) -> HttpResponse:
     traces, is_filtered = _filtered(request, judge, query)
     problem = ""
     if request.method == "POST":
-        job, problem = _start(request, judge, traces)
+        job, problem = _start(request, judge, traces if is_filtered else None)
         if job is not None:
             return redirect("job-detail", job.pk)
+    choices = _choices(judge, traces if is_filtered else None)
     ctx = {
         **judge_context(request, judge, tab="run"),
         "problem": problem,
-        "choices": _choices(judge, traces if is_filtered else None),
+        "choices": choices,
+        "scope": request.POST.get("scope")
+        or next((choice["scope"] for choice in choices if choice["total"]), ""),
         "filter": query,
         "is_filtered": is_filtered,
         "traces": traces.without_content().newest_first()[:SHOWN_TRACES],
@@ -109,7 +112,7 @@ def _filtered(request: AuthedRequest, judge: Judge, query: str) -> tuple[TraceQu
 
 
 def _start(
-    request: AuthedRequest, judge: Judge, filtered: TraceQuerySet
+    request: AuthedRequest, judge: Judge, filtered: TraceQuerySet | None
 ) -> tuple[JudgeJob | None, str]:
     """The job, or the sentence why there is none."""
     if judge.current_version is None:
@@ -130,7 +133,7 @@ def _start(
 
 
 def _chosen(
-    request: AuthedRequest, judge: Judge, filtered: TraceQuerySet
+    request: AuthedRequest, judge: Judge, filtered: TraceQuerySet | None
 ) -> tuple[TraceQuerySet | None, str]:
     """The traces that the form asks for, newest first, and the selection in words."""
     traces = Trace.objects.filter(experiment=judge.experiment_id).newest_first()
@@ -140,10 +143,11 @@ def _chosen(
             return traces, "all traces"
         case "missing":
             return _without_verdict(traces, judge), "traces without a verdict of this version"
-        case "filtered":
+        case "filtered" if filtered is not None:  # a filter that is wrong lets everything through
             return filtered.newest_first(), "filtered traces"
         case "selected":
-            return traces.filter(trace_id__in=ids), f"{count(len(ids), 'selected trace')}"
+            ticked = traces.filter(trace_id__in=ids)
+            return ticked, count(ticked.count(), "selected trace")
     return None, ""
 
 

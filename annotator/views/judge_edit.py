@@ -48,7 +48,7 @@ def judge_create(request: AuthedRequest) -> HttpResponse:
         and form.is_valid()
         and (judge := _create(request, experiment, form))
     ):
-        messages.success(request, f"The judge {judge.name} is there. Run it over traces next.")
+        messages.success(request, f"The judge {judge.name} is made. Run it over traces next.")
         return redirect("judge-detail", judge.pk)
     return _form_page(request, form, experiment=experiment, judge=None)
 

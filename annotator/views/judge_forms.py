@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from django import forms
@@ -15,6 +16,7 @@ from judges.instructions import InstructionsJudge
 from judges.values import Value, ValueKind, ValueType, value_key
 
 MOST_CATEGORIES = 50
+MOST_BRACKETS = 100
 
 KINDS = [
     (ValueKind.BOOLEAN.value, "Yes or no"),
@@ -52,6 +54,19 @@ def dress(form: forms.Form) -> None:
         widget.attrs["class"] = f"{look} {widget.attrs.get('class', '')}".strip()
 
 
+def parse_json(text: str) -> Any:
+    """What a JSON text stands for, if every program that it may go to can read it again.
+
+    Raises:
+        ValueError: when it is none, holds NaN or half a character, or nests deeper than anybody needs.
+    """
+    if text.count("[") + text.count("{") > MOST_BRACKETS:
+        raise ValueError("too many lists and objects")
+    parsed = json.loads(text)
+    json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
+    return parsed
+
+
 class JSONObjectField(forms.CharField):
     """A JSON object written as text; empty means none."""
 
@@ -67,8 +82,8 @@ class JSONObjectField(forms.CharField):
         if not text:
             return {}
         try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
+            parsed = parse_json(text)
+        except ValueError:
             raise forms.ValidationError(
                 'This is no JSON. Write an object, for example {"temperature": 0}.'
             ) from None
@@ -84,6 +99,7 @@ class JudgeForm(forms.Form):
 
     name = forms.CharField(
         max_length=250,
+        error_messages={"required": "Write a name."},
         help_text="The feedback that teaches the judge bears this name, so it cannot be changed later.",
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}
@@ -96,11 +112,14 @@ class JudgeForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     instructions = forms.CharField(
-        max_length=100_000, widget=forms.Textarea(attrs={"rows": 14, "class": "prose-input"})
+        max_length=100_000,
+        error_messages={"required": "Write the instructions."},
+        widget=forms.Textarea(attrs={"rows": 14, "class": "prose-input"}),
     )
     value_kind = forms.ChoiceField(
         label="The verdict is",
         choices=KINDS,
+        error_messages={"required": "Choose what the verdict is."},
         widget=forms.RadioSelect,
         initial=ValueKind.BOOLEAN.value,
     )
@@ -136,6 +155,7 @@ class JudgeForm(forms.Form):
     )
     model = forms.CharField(
         max_length=200,
+        error_messages={"required": "Name a model."},
         help_text="provider:/model, for example openai:/gpt-4.1-mini.",
         widget=forms.TextInput(
             attrs={"list": "known-models", "spellcheck": "false", "class": "mono"}
@@ -158,7 +178,7 @@ class JudgeForm(forms.Form):
         required=False,
         max_length=10_000,
         label="Extra HTTP headers",
-        help_text="JSON of names and values. Keep keys out of here: everybody in the team can read it.",
+        help_text="JSON of names and values. Write a secret as env:NAME; the worker fills it in.",
     )
     note = forms.CharField(
         required=False,
@@ -265,7 +285,7 @@ class JudgeForm(forms.Form):
         if not lines:
             return None
         try:
-            return float(lines[0])
+            return _finite(lines[0])
         except ValueError:
             edge = (
                 "from which on values are good" if field == "good" else "up to which values are bad"
@@ -289,6 +309,13 @@ def judge_form_initial(version: JudgeVersion) -> dict[str, Any]:
         "base_url": version.base_url,
         "extra_headers": version.extra_headers,
     }
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no place on a scale")
+    return number
 
 
 def _lines(text: str) -> list[str]:

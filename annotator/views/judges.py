@@ -6,12 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from annotator.forms import TraceFilterForm
 from annotator.http import AuthedRequest, render_either
 from annotator.models import Assessment, Experiment, Judge, JudgeVersion, Label, Role
 from annotator.permissions import require_role, role_required
@@ -87,13 +88,16 @@ def judge_readiness(request: AuthedRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def judge_review(request: AuthedRequest, pk: int) -> HttpResponse:
-    """Open the trace that the user would help most by reviewing."""
+    """Open a list at its top: that of the trace which the user would help most by reviewing, and of others like it."""
     judge = get_judge(request, pk)
     following = review_next(judge=judge, user=request.user, limit=1)
     if not following:
         messages.info(request, "There is nothing left for you to review for this judge.")
         return redirect("judge-detail", pk)
-    return redirect(trace_url(judge, following[0], review_list(judge, following[0])))
+    query = review_list(judge, following[0])
+    listed = TraceFilterForm(QueryDict(query), user=request.user).trace_filter()
+    top = listed.traces(request.user).newest_first().values_list("trace_id", flat=True).first()
+    return redirect(trace_url(judge, top or following[0], query))
 
 
 @require_POST

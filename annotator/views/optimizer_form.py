@@ -11,7 +11,7 @@ from django.http import QueryDict
 
 from alignment.plugins import OptimizerInfo, Parameter, list_optimizers
 from annotator.models import AlignmentRun, Judge
-from annotator.views.judge_forms import dress
+from annotator.views.judge_forms import dress, parse_json
 
 SEED = "seed"  # belongs to a run, not to the judge's settings: a field of its own
 
@@ -101,8 +101,8 @@ class _OptionsField(forms.CharField):
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
         try:
-            return json.loads(text) if text else None
-        except (ValueError, RecursionError):
+            return parse_json(text) if text else None
+        except ValueError:
             raise forms.ValidationError("This is no JSON.") from None
 
 

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_GET
 
 from annotator.http import AuthedRequest
 from annotator.models import Judge
-from annotator.presenters.words import is_demo_model
 
 
 @require_GET
@@ -22,13 +21,10 @@ def settings_models(request: AuthedRequest) -> HttpResponse:
     )
     ctx = {
         "default_model": settings.ANNOTATOR_DEFAULT_MODEL,
-        "default_is_demo": is_demo_model(settings.ANNOTATOR_DEFAULT_MODEL),
         "judges": [
             {
                 "judge": judge,
                 "model": judge.current_version.model if judge.current_version else "",
-                "is_demo": judge.current_version is not None
-                and is_demo_model(judge.current_version.model),
             }
             for judge in judges
         ],

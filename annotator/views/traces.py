@@ -14,7 +14,7 @@ from django_htmx.http import trigger_client_event
 from annotator import keyset
 from annotator.forms import FeedbackForm, TraceFilterForm
 from annotator.http import AuthedRequest, render_either
-from annotator.models import Span, Trace, User
+from annotator.models import Judge, Role, Span, Trace, User
 from annotator.presenters.json_tree import raw_text
 from annotator.presenters.judge_cards import JudgeCard, card_to_open, judge_cards
 from annotator.presenters.reading import reading_of
@@ -45,6 +45,7 @@ def trace_list(request: AuthedRequest) -> HttpResponse:
         "page": page,
         "rows": rows_of(page.traces, judges, request.user),
         "judges": judges,
+        "runnable": [judge for judge in judges if _may_run(request.user, judge)],
         "list_query": form.query,
         "is_only_page": page.older_than is None and page.newer_than is None,
     }
@@ -77,6 +78,11 @@ def trace_detail(request: AuthedRequest, trace_id: str) -> HttpResponse:
             request, "traces/detail.html", "feedback/_card.html", context, status=422
         )
     return render(request, "traces/detail.html", _page(request, trace, cards, rest))
+
+
+def _may_run(user: User, judge: Judge) -> bool:
+    has_version = judge.current_version is not None
+    return has_version and user.has_role(judge.experiment.team_id, Role.LEAD)
 
 
 def card_of(cards: list[JudgeCard], judge: str) -> JudgeCard:

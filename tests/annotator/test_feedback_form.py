@@ -95,9 +95,9 @@ def test_after_saving_the_way_leads_to_the_next_judge_then_to_the_next_trace(
     assert "Next trace" in page
     assert f"/trace/{trace.trace_id}" in page
     post(client, trace, judge, htmx=True, value="poor")
-    assert (
-        "Back to the list" in post(client, trace, other, htmx=True, value="good").content.decode()
-    )
+    page = post(client, trace, other, htmx=True, value="good").content.decode()
+    assert "It was the last trace of the list." in page
+    assert f'href="/judges/{other.pk}/review/"' in page
 
 
 @pytest.mark.parametrize("htmx", [False, True])

@@ -61,6 +61,17 @@ def test_selected_traces_of_the_experiment(
     client.force_login(lena)
     job = _start(client, judge, trace=[chosen.trace_id, foreign.trace_id, "tr-none", "\0"], **scope)
     assert _traces(job) == {chosen.pk}
+    assert job.selection == "1 selected trace"
+
+
+def test_a_refused_choice_stays_chosen_and_a_choice_without_traces_is_none(
+    client: Client, judge: Judge, lena: User
+) -> None:
+    create_verdict(judge=judge, trace=create_trace(experiment=judge.experiment))
+    client.force_login(lena)
+    url = reverse("judge-run", args=[judge.pk])
+    assert client.get(url).context["scope"] == "all"
+    assert client.post(url, {"scope": "missing"}).context["scope"] == "missing"
 
 
 def test_filtered_traces_are_those_the_list_shows(client: Client, judge: Judge, lena: User) -> None:
@@ -80,7 +91,8 @@ def test_a_filter_never_reaches_into_another_experiment(
     create_trace(experiment=judge.experiment)
     other = create_trace(experiment=create_experiment(team=team))
     client.force_login(lena)
-    job = _start(client, judge, scope="filtered", filter=f"experiment={other.experiment_id}")
+    query = f"experiment={other.experiment_id}&q=parcel"
+    job = _start(client, judge, scope="filtered", filter=query)
     assert other.pk not in _traces(job)
 
 

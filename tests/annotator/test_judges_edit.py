@@ -125,7 +125,9 @@ def test_sides_are_those_written_down_or_a_first_guess(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"name": ""}, "This field is required."),
+        ({"name": ""}, "Write a name."),
+        ({"instructions": ""}, "Write the instructions."),
+        ({"model": ""}, "Name a model."),
         ({"instructions": "Is it friendly?"}, "The instructions must say what to judge"),
         ({"instructions": "Is {{ answer }} friendly?"}, "which no case has"),
         ({"instructions": "Is {{ name }} friendly?"}, "which no case has"),

@@ -117,6 +117,8 @@ def test_too_old_a_python_is_one_sentence(tmp_path: Path):
     made = subprocess.run(
         ["make", "run", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"],
         cwd=ROOT,
+        # this may itself run below make, which would tell its child
+        env={name: value for name, value in os.environ.items() if "MAKE" not in name},
         capture_output=True,
         text=True,
         check=False,

@@ -76,6 +76,22 @@ def test_a_wrong_database_address_is_refused_without_repeating_its_password(monk
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://:secret@h:port/0", "redis://:secret@h:70000", "redis://:secret@[h", "redis://:secret@h/a"]
+)
+def test_a_wrong_redis_address_is_refused_without_repeating_its_password(monkeypatch, url):
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(ImproperlyConfigured, match="cannot be read") as refusal:
+        environment.envredis("REDIS_URL")
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["", "redis://h", "redis://:pa%40ss@h:6380/15", "rediss://[::1]/?a=b"])
+def test_a_redis_address_is_taken(monkeypatch, url):
+    monkeypatch.setenv("REDIS_URL", url)
+    assert environment.envredis("REDIS_URL") == url
+
+
 def test_a_database_address_is_taken_apart():
     config = environment.database_config("postgres://ann:pa%40ss@db.example:5433/annotator")
     assert config["ENGINE"] == "django.db.backends.postgresql"
@@ -107,6 +123,7 @@ def test_the_data_folder_is_made_and_must_be_a_folder(tmp_path: Path):
         ({"PORT": "http"}, "PORT must be a whole number"),
         ({"DEBUG": "maybe"}, "DEBUG must be true or false"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must begin with redis://"),
+        ({"REDIS_URL": "redis://localhost/jobs"}, "REDIS_URL cannot be read"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR"),
     ],
 )

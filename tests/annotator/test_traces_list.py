@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotator import keyset
-from annotator.models import Experiment, Judge, Role, Team, Trace, User
+from annotator.models import Experiment, Judge, Membership, Role, Team, Trace, User
 from annotator.services import labels
 from annotator.services.feedback import withdraw_feedback
 from annotator.services.judges import edit_judge
@@ -21,6 +21,7 @@ from tests.factories import (
     create_experiment,
     create_feedback,
     create_judge,
+    create_team,
     create_trace,
     create_user,
     create_verdict,
@@ -358,3 +359,38 @@ def test_a_label_filter_that_is_no_more_true_finds_nothing(
     create_feedback(judge=judge, trace=trace, author=lena, value="poor")
     labels.refresh_labels(judge=judge)
     assert ids(client, f"label={judge.pk}:good") == []
+
+
+def test_a_lead_runs_a_judge_over_the_filtered_and_over_the_ticked_traces(
+    client: Client, lena: User, experiment: Experiment, judge: Judge
+) -> None:
+    trace = create_trace(experiment=experiment)
+    client.force_login(lena)
+    page = client.get(f"{LIST}?q=parcel&feedback=none").content.decode()
+    run = reverse("judge-run", args=[judge.pk])
+    assert f'href="{run}?feedback=none&amp;q=parcel"' in page
+    assert "Run on the filtered traces" in page
+    assert f'formaction="{run}"' in page
+    assert f'value="{trace.trace_id}"' in page
+    assert '<input type="hidden" name="scope" value="selected">' in page
+    assert "Run on all traces" in client.get(LIST).content.decode()
+
+
+def test_an_expert_is_offered_no_run(
+    client: Client, alice: User, experiment: Experiment, judge: Judge
+) -> None:
+    create_trace(experiment=experiment)
+    client.force_login(alice)
+    page = client.get(LIST).content.decode()
+    assert "Run a judge" not in page
+    assert 'type="checkbox"' not in page.partition("<main")[2].partition("</main>")[0]
+
+
+def test_a_lead_runs_only_the_judges_of_the_teams_led(
+    client: Client, lena: User, experiment: Experiment, judge: Judge
+) -> None:
+    elsewhere = create_team(name="Sales")
+    Membership.objects.create(user=lena, team=elsewhere, role=Role.EXPERT)
+    create_judge(experiment=create_experiment(team=elsewhere), name="tone")
+    client.force_login(lena)
+    assert client.get(LIST).context["runnable"] == [judge]
