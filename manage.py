@@ -19,6 +19,9 @@ def main() -> None:
     except ImportError:
         sys.stderr.write("Django is not installed: `make run` installs everything into .venv.\n")
         sys.exit(2)
+    if any("\ud800" <= letter <= "\udfff" for letter in "".join(sys.argv)):
+        sys.stderr.write("An argument is not UTF-8; write it in UTF-8.\n")
+        sys.exit(2)
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

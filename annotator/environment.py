@@ -66,7 +66,8 @@ def envurl(name: str, *, schemes: list[str]) -> str:
     """An address with one of the schemes; empty when not set."""
     text = os.environ.get(name, "").strip()
     # no message repeats the address: it may hold a password
-    if text and text.partition("://")[0] not in schemes:
+    scheme, found, _ = text.partition("://")
+    if text and (not found or scheme not in schemes):
         raise ImproperlyConfigured(
             f"{name} must begin with {' or '.join(f'{s}://' for s in schemes)}."
         )

@@ -183,7 +183,7 @@ if REDIS_URL:
         "unacked_restore_throttle": 1,
         # whoever sends a form waits no longer than this for a broker that is down; see services/queueing.py
         "socket_connect_timeout": 2,
-        "socket_timeout": 3,
+        "socket_timeout": 2,
     }
 else:
     CELERY_BROKER_URL = "filesystem://localhost"

@@ -25,8 +25,9 @@
     // Within "Cannot judge" it is that part's own button.
     const part = document.activeElement?.closest("[data-decline]") ?? form;
     const button = part.querySelector("[data-submit]") ?? form.querySelector("button:not([type=button])");
-    if (button) hit(button);
-    form.requestSubmit(button ?? undefined);
+    if (!button) { form.requestSubmit(); return; }
+    hit(button);
+    button.click(); // and not requestSubmit(button): htmx sends the button along only when it was clicked
   }
 
   function choose(position) {
@@ -78,7 +79,7 @@
     // Enter in a tick box would press the first button of its form, which starts a job.
     if (event.key === "Enter" && focus.matches("[data-tick]")) { event.preventDefault(); focus.click(); return; }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      const target = focus.closest("form") ?? form;
+      const target = (focus.matches(TEXT_INPUTS) && focus.closest("form")) || form;
       if (target) { event.preventDefault(); submit(target); }
       return;
     }

@@ -12,12 +12,13 @@ from typing import BinaryIO, TypeVar
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import connection
 
-from annotator.models import Experiment, Judge, Team
+from annotator.models import Experiment, Judge, Team, User
 from annotator.records import Refusal
 
 SHOWN_REFUSALS = 200
 _NAMES_SHOWN = 20
 _BAR_WIDTH = 30
+_LARGEST = 2**31 - 1
 
 _Record = TypeVar("_Record")
 
@@ -91,6 +92,19 @@ def find_judge(experiment: Experiment, name: str) -> Judge:
     return judge
 
 
+def find_user(name: str) -> User:
+    """The active user of that name.
+
+    Raises:
+        CommandError: when there is none.
+    """
+    _require_tables()
+    user = User.objects.filter(username=name, is_active=True).first()
+    if user is None:
+        raise CommandError(f"There is no active user named {name!r}.")
+    return user
+
+
 def open_file(path: str) -> BinaryIO:
     """The file, open for reading.
 
@@ -129,9 +143,16 @@ def positive(text: str) -> int:
     Raises:
         ArgumentTypeError: for anything else.
     """
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"“{text}” is no whole number of at least 1.")
-    return int(text)
+    return _whole_number(text, least=1)
+
+
+def seed(text: str) -> int:
+    """A whole number from 0, as a run keeps it.
+
+    Raises:
+        ArgumentTypeError: for anything else.
+    """
+    return _whole_number(text, least=0)
 
 
 def with_progress(
@@ -171,6 +192,12 @@ def show_refusals(refused: list[Refusal], out: OutputWrapper) -> None:
 def counted(count: int, noun: str) -> str:
     """`1 trace`, `2 traces`, `1,000 traces`."""
     return f"{count:,} {noun if count == 1 else noun + 's'}"
+
+
+def _whole_number(text: str, *, least: int) -> int:
+    if len(text) > 10 or not text.isdecimal() or not least <= int(text) <= _LARGEST:
+        raise ArgumentTypeError(f"“{text[:20]}” is no whole number from {least} to {_LARGEST:,}.")
+    return int(text)
 
 
 def _require_tables() -> None:

@@ -19,6 +19,13 @@ _NOUNS = {
     "apitoken": "for",
     "user": "as",
 }
+# Where the words of the log do not read well before a noun, or a button names the deed otherwise.
+_ACTIONS = {
+    "finished run": "finished",
+    "set": "changed the settings of",
+    "withdrew": "deleted",
+    "wrote guideline": "wrote the guideline of",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,7 @@ def entry_of(row: ActivityLog) -> Entry:
         at=row.created_at,
         who=str(row.actor) if row.actor else "Annotator",
         is_system=row.actor is None,
-        action=row.action,
+        action=_ACTIONS.get(row.action, row.action),
         noun=_NOUNS.get(row.target_kind, row.target_kind),
         name=row.target_name or row.target_id,
         address=_address(row),

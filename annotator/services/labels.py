@@ -47,10 +47,13 @@ def lock_judge(judge: Judge) -> None:
     What two people do to one judge at the same moment is done one after the other, each on what the other left. Rows
     that only refer to the judge may still be written.
     """
-    rows = Judge.objects.select_for_update(of=("self",), no_key=True).select_related(
-        "current_version", "previous_version", "guideline", "experiment__team"
+    # Two queries: PostgreSQL reads the locked row as it is after the wait, but rows joined to it as they were before.
+    Judge.objects.select_for_update(no_key=True).values_list("pk").get(pk=judge.pk)
+    judge.refresh_from_db(
+        from_queryset=Judge.objects.select_related(
+            "current_version", "previous_version", "guideline", "experiment__team"
+        )
     )
-    judge.refresh_from_db(from_queryset=rows)
 
 
 def settler(judge: Judge, *, rule: LabelRule | None = None, adjudicator: str | None = None) -> Settler:

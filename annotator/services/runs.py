@@ -18,7 +18,8 @@ from annotator.models import LIVE, AlignmentRun, Assessment, Judge, Kind, Trace,
 from annotator.services import judges, log
 from annotator.services.queueing import send_on_commit
 from annotator.services.readiness import LabelledTrace, labelled_traces, readiness_of
-from judges.errors import NotEnoughFeedbackError, OptimizerError
+from judges.calls import split_model
+from judges.errors import InvalidJudgeError, NotEnoughFeedbackError, OptimizerError
 from judges.values import value_key
 
 logger = logging.getLogger(__name__)
@@ -174,8 +175,9 @@ def _start(
         raise RunError("The judge has no model yet; edit it and name one.")
     try:
         # Wrong parameters show now, on the form, and not later in a worker.
+        split_model(model or version.model)
         build_optimizer(optimizer, model=model or version.model, params=params)
-    except OptimizerError as error:
+    except (InvalidJudgeError, OptimizerError) as error:
         raise RunError(str(error)) from None
     state = readiness_of(judge)
     if not state.is_ready:

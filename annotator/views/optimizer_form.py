@@ -12,6 +12,8 @@ from django.http import QueryDict
 from alignment.plugins import OptimizerInfo, Parameter, list_optimizers
 from annotator.models import AlignmentRun, Judge
 from annotator.views.judge_forms import dress, parse_json
+from judges.calls import split_model
+from judges.errors import InvalidJudgeError
 
 SEED = "seed"  # belongs to a run, not to the judge's settings: a field of its own
 
@@ -68,6 +70,16 @@ class OptimizerForm(forms.Form):
                 )
                 self.fields[_field_name(info, parameter)] = _field(parameter, value)
         dress(self)
+
+    def clean_optimizer_model(self) -> str:
+        """The address of a model; empty for the judge's own."""
+        model = str(self.cleaned_data["optimizer_model"])
+        try:
+            if model:
+                split_model(model)
+        except InvalidJudgeError as error:
+            raise forms.ValidationError(str(error)) from None
+        return model
 
     @property
     def params(self) -> dict[str, Any]:

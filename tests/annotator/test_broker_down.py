@@ -17,25 +17,22 @@ SCRIPT = """
 from datetime import timedelta
 from django.test import Client
 from django.urls import reverse
-from annotator.models import JudgeShard, JudgeTrial, Role, WorkStatus
+from annotator.models import JudgeShard, Role, WorkStatus
 from annotator.services import leases
 from tests.factories import create_experiment, create_judge, create_team, create_trace, create_user
 
 team = create_team(name="Support")
 admin = create_user(username="adam", team=team, role=Role.ADMIN)
-judge = create_judge(experiment=create_experiment(team=team), actor=admin)
+judge = create_judge(experiment=create_experiment(team=team), actor=admin, alignment_policy="MANUAL")
 create_trace(experiment=judge.experiment)
 client = Client(SERVER_NAME="localhost")
 client.force_login(admin)
 answer = client.post(reverse("judge-run", args=[judge.pk]), {"scope": "all"})
-form = {"name": "tone", "instructions": "Judge {{ outputs }}.", "value_kind": "BOOLEAN", "model": "demo:/judge"}
-trial = client.post(reverse("judge-try"), form)
-for model in (JudgeShard, JudgeTrial):
-    row = model.objects.get(status=WorkStatus.QUEUED)
-    model.objects.update(created_at=row.created_at - timedelta(minutes=1))
-    assert leases.due_again(model) == [row.pk]
+shard = JudgeShard.objects.get(status=WorkStatus.QUEUED)
+JudgeShard.objects.update(created_at=shard.created_at - timedelta(minutes=1))
+assert leases.due_again(JudgeShard) == [shard.pk]
 health = client.get(reverse("healthz"))
-print("ANSWERS", answer.status_code, trial.status_code, health.status_code, health.json()["status"])
+print("ANSWERS", answer.status_code, health.status_code, health.json()["status"])
 print("PROBLEM", health.json()["problems"][0])
 """
 
@@ -54,13 +51,15 @@ def test_work_that_no_broker_takes_waits_for_the_next_look(tmp_path: Path, broke
     site = Site(tmp_path / "data", REDIS_URL=broken_redis)
     try:
         assert site.run("migrate", "--verbosity=0")[0] == 0
-        code, text = site.run("shell", "--no-imports", "--command", SCRIPT)  # ends, or fails, in time
+        code, text = site.run(
+            "shell", "--no-imports", "--command", SCRIPT
+        )  # ends, or fails, in time
     finally:
         site.close()
     assert code == 0, text
-    assert "ANSWERS 302 200 200 degraded" in text
+    assert "ANSWERS 302 200 degraded" in text
     assert "PROBLEM Redis at REDIS_URL does not answer, so new jobs wait until it does." in text
-    assert text.count("The broker took no message") == 2
+    assert text.count("The broker took no message") == 1
 
 
 def test_messages_go_through_the_one_place_that_bears_a_broker_that_is_down():

@@ -93,7 +93,7 @@ def run(team: Team, alice: User, lena: User, adam: User) -> AlignmentRun:
     save_guideline(actor=lena, judge=judge, text=PAYLOAD, choose_when={PAYLOAD: PAYLOAD})
     trace = _evil_trace(judge)
     create_verdict(judge=judge, trace=trace, value=PAYLOAD, rationale=PAYLOAD)
-    for number in range(2):
+    for _ in range(2):
         other = create_trace(experiment=experiment, question=PAYLOAD, answer=PAYLOAD)
         create_verdict(judge=judge, trace=other, value="poor", rationale=PAYLOAD)
         add_feedback(author=lena, trace=other, judge=judge, value=PAYLOAD, rationale=PAYLOAD)
@@ -128,7 +128,9 @@ def run(team: Team, alice: User, lena: User, adam: User) -> AlignmentRun:
     finished.optimizer = finished.model = PAYLOAD[:200]
     finished.params = {PAYLOAD: PAYLOAD}
     finished.log_lines = [PAYLOAD]
-    finished.stages = [{"name": "SPLIT", "started_at": None, "finished_at": None, "result": PAYLOAD}]
+    finished.stages = [
+        {"name": "SPLIT", "started_at": None, "finished_at": None, "result": PAYLOAD}
+    ]
     finished.excluded = [{"trace_id": PAYLOAD, "code": "TIE", "reason": PAYLOAD}]
     finished.items = [
         {**item, "trace_id": PAYLOAD, "before_rationale": PAYLOAD, "after_rationale": PAYLOAD}

@@ -32,6 +32,7 @@ from annotator.services.judges import edit_judge, save_guideline
 from annotator.services.labels import votes_by_trace
 from judges.values import ValueKind, ValueType
 from tests.factories import (
+    QUALITY,
     create_experiment,
     create_feedback,
     create_judge,
@@ -201,7 +202,7 @@ def test_withdrawn_feedback_stops_voting_and_restored_feedback_votes_again(
     assert not judge.labels.exists()
     with pytest.raises(FeedbackError, match="already corrected or deleted"):
         withdraw_feedback(author=alice, assessment=feedback)
-    restore_feedback(author=alice, assessment=feedback)
+    feedback = restore_feedback(author=alice, assessment=feedback)
     assert feedback.valid
     assert feedback.withdrawn_at is None
     assert judge.labels.get().value == "poor"
@@ -316,8 +317,7 @@ def test_4_and_4_point_0_are_one_value_in_the_tally(team: Team, alice: User, len
 def test_a_value_that_the_judge_does_not_allow_is_refused_and_changes_nothing(
     team: Team, alice: User, value_type: ValueType | None, value: object, says: str
 ) -> None:
-    fields = {"value_type": value_type} if value_type else {}
-    judge = create_judge(experiment=create_experiment(team=team), **fields)
+    judge = create_judge(experiment=create_experiment(team=team), value_type=value_type or QUALITY)
     trace = create_trace(experiment=judge.experiment)
     with pytest.raises(FeedbackError) as refused:
         add_feedback(author=alice, trace=trace, judge=judge, value=value)

@@ -24,6 +24,7 @@ from annotator.models import (
     Judge,
     JudgeJob,
     JudgeShard,
+    JudgeVersion,
     Kind,
     Source,
     Team,
@@ -32,10 +33,10 @@ from annotator.models import (
     Worker,
     WorkStatus,
 )
-from annotator.services import jobs
+from annotator.services import jobs, leases
 from annotator.services.jobs import JobError, cancel_job, execute_shard, job_progress, start_job
-from annotator.services.judging import UnforeseenError, judge_traces
 from annotator.services.judges import edit_judge
+from annotator.services.judging import UnforeseenError, judge_traces
 from judges.calls import ModelCall, Reply
 from judges.entities import Feedback
 from judges.errors import InvalidJudgeError, ProviderAuthError, ProviderRequestError
@@ -92,6 +93,12 @@ def judge(experiment: Experiment, model: Model) -> Judge:
     )
 
 
+def in_use(judge: Judge) -> JudgeVersion:
+    """The judge's current version."""
+    assert judge.current_version is not None
+    return judge.current_version
+
+
 def make_traces(experiment: Experiment, count: int) -> list[int]:
     """Traces whose answers are numbered."""
     return [
@@ -101,8 +108,7 @@ def make_traces(experiment: Experiment, count: int) -> list[int]:
 
 def queued_job(judge: Judge, traces: list[int], actor: User | None = None) -> JudgeJob:
     """A job whose messages were lost, so that it waits."""
-    assert judge.current_version is not None
-    job = JudgeJob.objects.create(version=judge.current_version, total=len(traces), created_by=actor)
+    job = JudgeJob.objects.create(version=in_use(judge), total=len(traces), created_by=actor)
     for start in range(0, len(traces), 10):
         JudgeShard.objects.create(job=job, trace_pks=traces[start : start + 10])
     return job
@@ -125,7 +131,7 @@ def test_each_trace_is_in_one_shard_and_each_process_has_work(
         )
     traces = make_traces(experiment, 200)
     job = start_job(
-        actor=adam, version=judge.current_version, traces=[*traces, *traces[:5]], selection="all"
+        actor=adam, version=in_use(judge), traces=[*traces, *traces[:5]], selection="all"
     )
     shards = list(job.shards.order_by("pk"))
     assert sorted(pk for shard in shards for pk in shard.trace_pks) == traces
@@ -142,7 +148,7 @@ def test_small_jobs_are_not_cut_into_crumbs(
 ) -> None:
     settings.ANNOTATOR_WORKERS = 2
     job = start_job(
-        actor=None, version=judge.current_version, traces=make_traces(experiment, count)
+        actor=None, version=in_use(judge), traces=make_traces(experiment, count)
     )
     assert [len(shard.trace_pks) for shard in job.shards.order_by("pk")] == sizes
     assert job_progress(job).done == count
@@ -152,10 +158,10 @@ def test_nothing_to_judge_or_no_model_is_said_and_leaves_nothing(
     experiment: Experiment, judge: Judge, adam: User
 ) -> None:
     with pytest.raises(JobError, match="no trace in this selection"):
-        start_job(actor=adam, version=judge.current_version, traces=[])
+        start_job(actor=adam, version=in_use(judge), traces=[])
     draft = create_judge(experiment=experiment, name="draft", model="", origin="IMPORT")
     with pytest.raises(InvalidJudgeError, match="provider:/model"):
-        start_job(actor=adam, version=draft.current_version, traces=make_traces(experiment, 1))
+        start_job(actor=adam, version=in_use(draft), traces=make_traces(experiment, 1))
     assert not JudgeJob.objects.exists()
 
 
@@ -166,8 +172,7 @@ def test_of_jobs_started_at_once_for_one_version_one_begins(
     together = Barrier(3)
 
     def start() -> JudgeJob | JobError:
-        version = Judge.objects.get(pk=judge.pk).current_version
-        assert version is not None
+        version = in_use(Judge.objects.get(pk=judge.pk))
         together.wait()
         try:
             return start_job(actor=adam, version=version, traces=traces)
@@ -191,7 +196,7 @@ def test_a_job_over_again_replaces_the_versions_own_verdicts_and_no_others(
     judge: Judge, experiment: Experiment, model: Model, adam: User
 ) -> None:
     traces = make_traces(experiment, 3)
-    first = judge.current_version
+    first = in_use(judge)
     start_job(actor=adam, version=first, traces=traces)
     model.answer = lambda case: verdict("poor")
     start_job(actor=adam, version=first, traces=traces)
@@ -204,7 +209,7 @@ def test_a_job_over_again_replaces_the_versions_own_verdicts_and_no_others(
     )
     start_job(actor=adam, version=second, traces=traces[:1])
     valid = Assessment.objects.verdicts()
-    assert sorted(valid.filter(judge_version=first).values_list("trace", "value_key")) == [
+    assert sorted(valid.filter(judge_version=first).values_list("trace_id", "value_key")) == [
         (pk, "poor") for pk in traces
     ]
     assert valid.filter(judge_version=second).count() == 1
@@ -220,14 +225,14 @@ def test_progress_tells_what_was_done_asked_and_spent(
     judge: Judge, experiment: Experiment, model: Model, django_assert_num_queries
 ) -> None:
     job = start_job(
-        actor=None, version=judge.current_version, traces=make_traces(experiment, 20)
+        actor=None, version=in_use(judge), traces=make_traces(experiment, 20)
     )
     with django_assert_num_queries(1):
         progress = job_progress(job)
     assert (progress.status, progress.total, progress.done, progress.failed) == ("SUCCEEDED", 20, 20, 0)
     assert progress.calls == len(model.prompts) == 20
     verdicts = Assessment.objects.verdicts()
-    assert progress.tokens == sum(row.input_tokens + row.output_tokens for row in verdicts)
+    assert progress.tokens == sum((row.input_tokens or 0) + (row.output_tokens or 0) for row in verdicts)
     assert progress.cost == 0.0
     assert progress.seconds_left is None
     assert not progress.is_live
@@ -239,7 +244,7 @@ def test_answers_that_cannot_be_used_are_failures_and_the_others_are_logged(
     traces = make_traces(experiment, 10)
     bad = [Trace.objects.get(pk=pk).trace_id for pk in (traces[3], traces[7])]
     model.answer = lambda case: "Hm." if "Answer 3." in case or "Answer 7." in case else verdict()
-    job = start_job(actor=None, version=judge.current_version, traces=traces)
+    job = start_job(actor=None, version=in_use(judge), traces=traces)
     progress = job_progress(job)
     assert (progress.status, progress.done, progress.failed) == ("SUCCEEDED", 8, 2)
     assert progress.calls == 8 + 2 * 3, "an unusable answer is asked again twice"
@@ -272,7 +277,7 @@ def test_expectations_reach_the_judge_and_what_people_said_does_not(
             valid=valid,
         )
     create_feedback(judge=judge, trace=trace, author=alice, value="poor", rationale="No date!")
-    job = start_job(actor=None, version=judge.current_version, traces=[pk])
+    job = start_job(actor=None, version=in_use(judge), traces=[pk])
     assert job_progress(job).done == 1, job_progress(job).failures
     assert "Say Monday." in model.prompts[0]
     assert "Tuesday" not in model.prompts[0]
@@ -292,7 +297,7 @@ def test_verdicts_make_a_judge_ready_as_feedback_does(
             create_feedback(judge=judge, trace=trace, author=alice, value=tag)
             traces.append(trace.pk)
         assert not judge.runs.exists()
-        start_job(actor=None, version=judge.current_version, traces=traces)
+        start_job(actor=None, version=in_use(judge), traces=traces)
         assert judge.runs.count() == 1
 
 
@@ -310,7 +315,7 @@ def test_a_provider_that_fails_stops_the_job_with_its_sentence_and_a_list_of_fai
 
     model.answer = refuse
     job = start_job(
-        actor=None, version=judge.current_version, traces=make_traces(experiment, 60)
+        actor=None, version=in_use(judge), traces=make_traces(experiment, 60)
     )
     assert statuses(job) == {"FAILED": 2}
     assert len(model.prompts) < 16, "the second shard is not even begun"
@@ -330,7 +335,7 @@ def test_a_single_trace_that_the_provider_refuses_is_listed_too(
 
     model.answer = refuse
     progress = job_progress(
-        start_job(actor=None, version=judge.current_version, traces=make_traces(experiment, 1))
+        start_job(actor=None, version=in_use(judge), traces=make_traces(experiment, 1))
     )
     assert (progress.status, progress.failed, progress.error) == ("FAILED", 1, SENTENCE)
 
@@ -347,7 +352,7 @@ def test_a_provider_that_refuses_some_traces_does_not_stop_the_others(
 
     model.answer = refuse_most
     job = start_job(
-        actor=None, version=judge.current_version, traces=make_traces(experiment, 16)
+        actor=None, version=in_use(judge), traces=make_traces(experiment, 16)
     )
     progress = job_progress(job)
     assert (progress.status, progress.done, progress.failed) == ("SUCCEEDED", 2, 14)
@@ -361,8 +366,7 @@ def test_an_error_that_nobody_foresaw_costs_its_own_trace_alone(
             raise ZeroDivisionError("oh")
 
     traces = list(Trace.objects.filter(pk__in=make_traces(experiment, 4)).order_by("pk"))
-    assert judge.current_version is not None
-    domain = judge.current_version.to_domain()
+    domain = in_use(judge).to_domain()
     outcomes = {
         trace: said
         for batch in judge_traces(domain, traces, Gateway(on_reply=stumble))
@@ -415,7 +419,8 @@ def test_a_cancelled_job_begins_nothing_more_and_keeps_what_it_has(
         assert job_progress(job).is_live, "the calls in flight are still out"
         lease = JudgeShard.objects.filter(pk=running.pk, cancel_requested=True)
         assert lease.exists()
-        eventually(lambda: False, within=1.5)  # until the worker has looked at its row
+        # The worker looks at its row once a second, and nothing outside tells when it has.
+        Event().wait(1.5 * leases.CANCEL_LOOK_SECONDS)
         may_answer.set()
         work.result()
     assert statuses(job) == {"CANCELLED": 2}
@@ -430,7 +435,7 @@ def test_a_cancelled_job_begins_nothing_more_and_keeps_what_it_has(
 def test_a_job_that_is_over_cannot_be_cancelled_any_more(
     judge: Judge, experiment: Experiment, adam: User
 ) -> None:
-    job = start_job(actor=adam, version=judge.current_version, traces=make_traces(experiment, 1))
+    job = start_job(actor=adam, version=in_use(judge), traces=make_traces(experiment, 1))
     cancel_job(actor=adam, job=job)
     assert job_progress(job).status == "SUCCEEDED"
     assert not ActivityLog.objects.filter(action="cancelled").exists()
@@ -458,7 +463,7 @@ def test_a_shard_taken_up_again_asks_only_what_is_missing_and_counts_all(
 ) -> None:
     traces = make_traces(experiment, 6)
     job = queued_job(judge, traces)
-    first_part = start_job_elsewhere(judge, traces[:2], job)
+    first_part = log_as_a_dead_worker(judge, traces[:2], job)
     failed = Trace.objects.get(pk=traces[2])
     failure = {"trace_id": failed.trace_id, "kind": "MalformedAnswerError", "error": "Hm."}
     job.shards.update(
@@ -481,7 +486,7 @@ def test_a_shard_taken_up_again_asks_only_what_is_missing_and_counts_all(
     assert Assessment.objects.verdicts().filter(pk__in=first_part).count() == 2
 
 
-def start_job_elsewhere(judge: Judge, traces: list[int], job: JudgeJob) -> list[int]:
+def log_as_a_dead_worker(judge: Judge, traces: list[int], job: JudgeJob) -> list[int]:
     """Verdicts that a worker has logged for the job before it died; their keys."""
     rows = [
         Assessment.objects.create(
@@ -499,7 +504,7 @@ def start_job_elsewhere(judge: Judge, traces: list[int], job: JudgeJob) -> list[
 
 
 def test_a_done_shard_is_not_done_again(judge: Judge, experiment: Experiment, model: Model) -> None:
-    job = start_job(actor=None, version=judge.current_version, traces=make_traces(experiment, 2))
+    job = start_job(actor=None, version=in_use(judge), traces=make_traces(experiment, 2))
     for shard in job.shards.all():
         execute_shard(shard.pk)
     assert len(model.prompts) == 2
@@ -519,7 +524,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_pays_twice_only_for_wha
         )
         traces = make_traces(experiment, 60)
         with worker_on_test_database(LLM_CONCURRENCY="3", ANNOTATOR_WORKERS="2") as worker:
-            job = start_job(actor=adam, version=judge.current_version, traces=traces)
+            job = start_job(actor=adam, version=in_use(judge), traces=traces)
             verdicts = Assessment.objects.verdicts()
             assert eventually(lambda: verdicts.count() >= 9), worker.process.text
             halfway = job_progress(job)
@@ -534,7 +539,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_pays_twice_only_for_wha
     assert halfway.seconds_left
     assert calls - 60 <= lost
     assert Assessment.objects.count() == 60, "no verdict twice, not even in history"
-    assert sorted(verdicts.values_list("trace", flat=True)) == traces
+    assert sorted(verdicts.values_list("trace_id", flat=True)) == traces
     progress = job_progress(job)
     assert (progress.done, progress.failed) == (60, 0)
     assert progress.cost is None, "nobody knows the price of an own model"

@@ -37,7 +37,7 @@ def test_it_shows_state_readiness_agreement_and_version(
     page = client.get(URL).content.decode()
     assert "quality" in page
     assert "almost perfect" in page
-    assert "12 of 10 labels" in page
+    assert "12 labels · ready" in page
     assert "good" in page
 
 

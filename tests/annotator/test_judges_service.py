@@ -84,10 +84,15 @@ def edited(judge: Judge, actor: User, **fields: Any) -> JudgeVersion:
     )
 
 
+def in_use(judge: Judge) -> JudgeVersion:
+    """The judge's current version."""
+    assert judge.current_version is not None
+    return judge.current_version
+
+
 def candidate_of(judge: Judge, **changes: Any) -> JudgeVersion:
     """A version that a run proposes."""
-    version = judge.current_version
-    assert version is not None
+    version = in_use(judge)
     candidate = replace(version.to_domain(), **changes)
     return add_candidate(judge=judge, parent=version, candidate=candidate, note="Run 1")
 
@@ -206,10 +211,11 @@ def test_what_no_database_can_keep_is_taken_out_of_texts(experiment: Experiment,
         experiment, instructions="Is {{ outputs }}\x00 polite? \ud800", description="For\x00 us \udfff"
     )
     judge.refresh_from_db()
-    assert judge.current_version.instructions == "Is {{ outputs }} polite? ?"
+    assert in_use(judge).instructions == "Is {{ outputs }} polite? ?"
     assert judge.description == "For us ?"
     save_guideline(actor=adam, judge=judge, text="Be\x00 kind.", choose_when={})
     judge.refresh_from_db()
+    assert judge.guideline is not None
     assert judge.guideline.text == "Be kind."
 
 
@@ -219,7 +225,7 @@ def test_what_no_database_can_keep_is_taken_out_of_texts(experiment: Experiment,
 def test_an_edit_makes_a_version_puts_it_in_use_and_leaves_the_old_one_as_it_was(
     judge: Judge, adam: User
 ) -> None:
-    first = judge.current_version
+    first = in_use(judge)
     second = edited(judge, adam, note="Stricter.")
     assert (judge.current_version, judge.previous_version) == (second, first)
     assert (second.number, second.parent, second.note) == (2, first, "Stricter.")
@@ -240,7 +246,7 @@ def test_an_edit_that_is_wrong_leaves_the_judge_as_it_was(judge: Judge, adam: Us
     with pytest.raises(InvalidJudgeError):
         edited(judge, adam, instructions="No placeholder.")
     judge.refresh_from_db()
-    assert judge.current_version.number == 1
+    assert in_use(judge).number == 1
     assert judge.versions.count() == 1
 
 
@@ -272,10 +278,11 @@ def test_two_edits_at_once_make_two_versions_one_after_the_other(judge: Judge, a
         return lambda: edited(own, adam, instructions=text + " {{ outputs }}")
 
     versions = at_once(*[edit(text) for text in ("A", "B", "C")])
-    assert sorted(version.number for version in versions) == [2, 3, 4]
+    assert sorted(v.number for v in versions if isinstance(v, JudgeVersion)) == [2, 3, 4]
     judge.refresh_from_db()
-    assert (judge.current_version.number, judge.previous_version.number) == (4, 3)
-    assert judge.current_version.parent == judge.previous_version
+    assert judge.previous_version is not None
+    assert (in_use(judge).number, judge.previous_version.number) == (4, 3)
+    assert in_use(judge).parent == judge.previous_version
 
 
 # --- Values that change
@@ -379,7 +386,7 @@ def test_settings_changed_by_two_people_are_both_kept(judge: Judge, adam: User) 
 
 
 def test_a_promotion_is_undone_by_a_roll_back_and_that_by_another(judge: Judge, adam: User) -> None:
-    first = judge.current_version
+    first = in_use(judge)
     second = candidate_of(judge, instructions="Better: {{ outputs }}")
     assert judge.current_version == first, "a candidate is not in use"
     promote(actor=adam, judge=judge, version=second, reason="It is better.")
@@ -400,10 +407,10 @@ def test_what_cannot_be_promoted_or_rolled_back_says_why(judge: Judge, adam: Use
     with pytest.raises(JudgeServiceError, match="no earlier version"):
         roll_back(actor=adam, judge=judge)
     with pytest.raises(JudgeServiceError, match="already the one in use"):
-        promote(actor=adam, judge=judge, version=judge.current_version)
+        promote(actor=adam, judge=judge, version=in_use(judge))
     foreign = factories.create_judge()
     with pytest.raises(JudgeServiceError, match="another judge"):
-        promote(actor=adam, judge=judge, version=foreign.current_version)
+        promote(actor=adam, judge=judge, version=in_use(foreign))
 
 
 def test_promoting_a_candidate_from_the_list_of_versions_decides_its_run(
@@ -413,7 +420,7 @@ def test_promoting_a_candidate_from_the_list_of_versions_decides_its_run(
     run = AlignmentRun.objects.create(
         judge=judge,
         trigger=AlignmentRun.Trigger.MANUAL,
-        version_in=judge.current_version,
+        version_in=in_use(judge),
         candidate=candidate,
         optimizer="simba",
         labels_fingerprint="",

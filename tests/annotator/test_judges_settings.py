@@ -88,7 +88,7 @@ def test_an_admin_changes_thresholds_sides_and_policies(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"minimum_labels": "1"}, "Ask for at least 2 labels."),
+        ({"minimum_labels": "1"}, "Ask for at least 2 labels"),
         ({"minimum_labels": "many"}, "Enter a whole number."),
         ({"minimum_labels": "60", "recommended_labels": "50"}, "Recommend at least as many labels"),
         ({"minimum_share": "50"}, "less than or equal to 49.9"),

@@ -320,9 +320,12 @@ def test_a_trial_is_seen_by_whoever_started_it_alone(world: World):
     client = world.client("adam")
     assert client.get(world.url("judge-trial")).status_code == 404
     looked = {"look_again": "", "trial": world.arguments["trial"], "judge": world.judge.pk}
-    assert world.trace.request_preview not in client.post(
-        world.url("judge-try"), looked, headers={"HX-Request": "true"}
-    ).content.decode()
+    assert (
+        world.trace.request_preview
+        not in client.post(
+            world.url("judge-try"), looked, headers={"HX-Request": "true"}
+        ).content.decode()
+    )
 
 
 def test_a_judge_is_made_only_where_one_is_admin(world: World, strangers_judge: Judge):
@@ -373,4 +376,7 @@ def test_no_judge_gets_the_version_or_the_run_of_another(world: World, strangers
 def test_django_admin_is_for_staff(world: World):
     for client in (Client(), world.client("adam")):
         answer = client.get(reverse("admin:index"))
-        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, reverse("admin:login"))
+        assert (answer.status_code, answer["Location"].split("?")[0]) == (
+            302,
+            reverse("admin:login"),
+        )

@@ -77,7 +77,13 @@ def test_a_wrong_database_address_is_refused_without_repeating_its_password(monk
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://:secret@h:port/0", "redis://:secret@h:70000", "redis://:secret@[h", "redis://:secret@h/a"]
+    "url",
+    [
+        "redis://:secret@h:port/0",
+        "redis://:secret@h:70000",
+        "redis://:secret@[h",
+        "redis://:secret@h/a",
+    ],
 )
 def test_a_wrong_redis_address_is_refused_without_repeating_its_password(monkeypatch, url):
     monkeypatch.setenv("REDIS_URL", url)
@@ -86,7 +92,9 @@ def test_a_wrong_redis_address_is_refused_without_repeating_its_password(monkeyp
     assert "secret" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("url", ["", "redis://h", "redis://:pa%40ss@h:6380/15", "rediss://[::1]/?a=b"])
+@pytest.mark.parametrize(
+    "url", ["", "redis://h", "redis://:pa%40ss@h:6380/15", "rediss://[::1]/?a=b"]
+)
 def test_a_redis_address_is_taken(monkeypatch, url):
     monkeypatch.setenv("REDIS_URL", url)
     assert environment.envredis("REDIS_URL") == url

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotator.management.common import find_experiment, find_judge
+from annotator.management.common import find_experiment, find_judge, seed
 from annotator.models import AlignmentRun, WorkStatus
 from annotator.services.runs import RunError, start_run
 from judges.errors import NotEnoughFeedbackError
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--model", default="", help="the model that improves the instructions, provider:/model"
         )
-        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--seed", type=seed, default=0)
 
     def handle(self, *args: Any, **options: Any) -> None:
         judge = find_judge(

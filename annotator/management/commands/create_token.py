@@ -6,8 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotator.models import User
+from annotator.management.common import find_user
 from annotator.services import signin
+
+LONGEST_NAME = 120
 
 
 class Command(BaseCommand):
@@ -22,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Create it."""
-        user = User.objects.filter(username=options["user"], is_active=True).first()
-        if user is None:
-            raise CommandError(f"There is no active user named {options['user']!r}.")
+        user = find_user(options["user"])
+        if len(options["name"]) > LONGEST_NAME:
+            raise CommandError(f"A token's name has at most {LONGEST_NAME} characters.")
         self.stdout.write(signin.create_token(user=user, name=options["name"]))

@@ -56,8 +56,8 @@ class Command(BaseCommand):
             try:
                 with Path(path).open("w", encoding="utf-8", newline="") as out:
                     count = write(rows, out)
-            except OSError as error:
-                reason = error.strerror or error
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
                 raise CommandError(f"“{path}” cannot be written: {reason}.") from None
         self.stderr.write(f"{counted(count, 'answer')} exported.", style_func=str)
 

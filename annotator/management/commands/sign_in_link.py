@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.urls import reverse
 
-from annotator.models import User
+from annotator.management.common import find_user
 from annotator.services import signin
 
 
@@ -23,8 +23,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make it."""
-        user = User.objects.filter(username=options["user"], is_active=True).first()
-        if user is None:
-            raise CommandError(f"There is no active user named {options['user']!r}.")
-        secret = signin.create_link(user=user)
+        secret = signin.create_link(user=find_user(options["user"]))
         self.stdout.write(f"http://127.0.0.1:{settings.PORT}{reverse('start', args=[secret])}")
