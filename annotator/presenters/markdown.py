@@ -34,28 +34,36 @@ def _image(
     return escape(f"[image: {token.content or token.attrGet('src')}]")
 
 
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": True})
+def _parser(*, breaks: bool) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": breaks})
     parser.enable(["table", "strikethrough"])
     parser.add_render_rule("image", _image)
     return parser
 
 
-_PARSER = _parser()
+_PARSER = _parser(breaks=True)
+_PARSER_OF_FILES = _parser(breaks=False)
 
 
 @lru_cache(maxsize=512)
-def to_html(text: str, *, first_level: int = 3) -> SafeString:
-    """The text as safe HTML. Its headings start at `first_level`, below those of the page around it."""
+def to_html(text: str, *, first_level: int = 3, breaks: bool = True) -> SafeString:
+    """The text as safe HTML.
+
+    Args:
+        text: Markdown.
+        first_level: The level of its highest headings, below those of the page around it.
+        breaks: Whether a new line stays one, as people mean it; files with lines of a fixed width do not.
+    """
     text = clean_text(text)
     if len(text) > LONGEST:
         return format_html('<pre class="prose-plain" tabindex="0">{}</pre>', text)
     environment: dict[str, Any] = {}
-    tokens = _PARSER.parse(text, environment)
+    parser = _PARSER if breaks else _PARSER_OF_FILES
+    tokens = parser.parse(text, environment)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + first_level - 1)}"
-    html = _PARSER.renderer.render(tokens, _PARSER.options, environment)
+    html = parser.renderer.render(tokens, parser.options, environment)
     return mark_safe(  # noqa: S308 - this is the one place that makes HTML from strange text: nh3 cleans it
         nh3.clean(
             html,

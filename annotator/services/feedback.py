@@ -54,7 +54,9 @@ def add_feedback(
     if trace.experiment_id != judge.experiment_id:
         raise FeedbackError(f"The judge {judge.name} does not belong to this trace's experiment.")
     if span_id and not trace.spans.filter(span_id=span_id).exists():
-        raise FeedbackError("There is no such step in this trace; reload the page.", field="span_id")
+        raise FeedbackError(
+            "There is no such step in this trace; reload the page.", field="span_id"
+        )
     with transaction.atomic():
         # Two tabs of one person queue up here, so that each correction supersedes exactly one answer.
         lock_judge(judge)
@@ -108,7 +110,11 @@ def withdraw_feedback(*, author: User, assessment: Assessment) -> Assessment:
             raise FeedbackError("This feedback was already corrected or deleted; reload the page.")
         assessment.refresh_from_db()
         _after_change(
-            actor=author, action="withdrew", feedback=assessment, judge=judge, before=_summary(assessment)
+            actor=author,
+            action="withdrew",
+            feedback=assessment,
+            judge=judge,
+            before=_summary(assessment),
         )
     return assessment
 
@@ -131,7 +137,9 @@ def restore_feedback(*, author: User, assessment: Assessment) -> Assessment:
             assessment.author_id,
         )
         if others.exclude(pk=assessment.pk).exists():
-            raise FeedbackError("There is newer feedback by the same person; delete that one first.")
+            raise FeedbackError(
+                "There is newer feedback by the same person; delete that one first."
+            )
         changed = Assessment.objects.filter(
             pk=assessment.pk, valid=False, withdrawn_at__isnull=False
         ).update(valid=True, withdrawn_at=None, updated_at=timezone.now())
@@ -139,7 +147,11 @@ def restore_feedback(*, author: User, assessment: Assessment) -> Assessment:
             raise FeedbackError("Only deleted feedback can be restored; reload the page.")
         assessment.refresh_from_db()
         _after_change(
-            actor=author, action="restored", feedback=assessment, judge=judge, after=_summary(assessment)
+            actor=author,
+            action="restored",
+            feedback=assessment,
+            judge=judge,
+            after=_summary(assessment),
         )
     return assessment
 
@@ -201,14 +213,18 @@ def _check_owner(author: User, assessment: Assessment) -> None:
 
 def _check_lengths(value: object, rationale: str, declined_reason: str) -> None:
     if isinstance(value, str) and len(value) > RATIONALE_LENGTH:
-        raise FeedbackError(f"The answer is longer than {RATIONALE_LENGTH:,} characters; shorten it.")
+        raise FeedbackError(
+            f"The answer is longer than {RATIONALE_LENGTH:,} characters; shorten it."
+        )
     if len(rationale) > RATIONALE_LENGTH:
         raise FeedbackError(
-            f"The reason is longer than {RATIONALE_LENGTH:,} characters; shorten it.", field="rationale"
+            f"The reason is longer than {RATIONALE_LENGTH:,} characters; shorten it.",
+            field="rationale",
         )
     if len(declined_reason) > REASON_LENGTH:
         raise FeedbackError(
-            f"Say in at most {REASON_LENGTH} characters why it cannot be judged.", field="declined_reason"
+            f"Say in at most {REASON_LENGTH} characters why it cannot be judged.",
+            field="declined_reason",
         )
 
 

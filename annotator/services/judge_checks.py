@@ -111,16 +111,18 @@ def checked_settings(judge: Judge, fields: Mapping[str, Any]) -> dict[str, Any]:
         if values[name] not in choices:
             raise JudgeServiceError(f"Choose one of: {', '.join(choices)}.", field=name)
     if values["label_rule"] == LabelRule.ADJUDICATED and not values["adjudicator"]:
-        raise JudgeServiceError("Name the person whose answer settles the label.", field="adjudicator")
+        raise JudgeServiceError(
+            "Name the person whose answer settles the label.", field="adjudicator"
+        )
     for name, least, noun in (
         ("minimum_labels", 2, "labels"),
         ("recommended_labels", 2, "labels"),
         ("realign_after", 1, "new label"),
     ):
-        if not least <= values[name] <= MOST_LABELS:
-            raise JudgeServiceError(
-                f"Ask for at least {least} {noun}, and at most {MOST_LABELS:,}.", field=name
-            )
+        if not values[name] >= least:
+            raise JudgeServiceError(f"Ask for at least {least} {noun}.", field=name)
+        if values[name] > MOST_LABELS:
+            raise JudgeServiceError(f"Ask for at most {MOST_LABELS:,} labels.", field=name)
     if not 0 <= values["minimum_share"] < 0.5:
         raise JudgeServiceError(
             "The least share of a side must be from 0 % to below 50 %.", field="minimum_share"

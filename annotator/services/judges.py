@@ -71,7 +71,11 @@ def create_judge(
     try:
         with transaction.atomic():
             judge = Judge.objects.create(
-                experiment=experiment, name=name, sides_data=sides_data, created_by=actor, **settings
+                experiment=experiment,
+                name=name,
+                sides_data=sides_data,
+                created_by=actor,
+                **settings,
             )
             version = _add_version(judge=judge, actor=actor, origin=origin, **columns)
             judge.current_version = version
@@ -134,7 +138,12 @@ def edit_judge(
             columns["generate_rationale_first"] = before.generate_rationale_first
             columns["demonstrations"] = _fitting(before.demonstrations, value_type)
         version = _add_version(
-            judge=judge, actor=actor, origin=JudgeVersion.Origin.PERSON, parent=before, note=note, **columns
+            judge=judge,
+            actor=actor,
+            origin=JudgeVersion.Origin.PERSON,
+            parent=before,
+            note=note,
+            **columns,
         )
         version.to_domain()
         _make_current(judge, version)
@@ -171,7 +180,9 @@ def add_candidate(
     )
 
 
-def update_settings(*, actor: User, judge: Judge, sides: Sides | None = None, **fields: Any) -> Judge:
+def update_settings(
+    *, actor: User, judge: Judge, sides: Sides | None = None, **fields: Any
+) -> Judge:
     """Change a judge's policies. A changed label rule makes the labels anew.
 
     Raises:
@@ -222,9 +233,7 @@ def promote(*, actor: User | None, judge: Judge, version: JudgeVersion, reason: 
             raise JudgeServiceError(f"Version {version.number} is already the one in use.")
         before = judge.current_version
         _make_current(judge, version)
-        AlignmentRun.objects.filter(
-            candidate=version, decision=AlignmentRun.Decision.OPEN
-        ).update(
+        AlignmentRun.objects.filter(candidate=version, decision=AlignmentRun.Decision.OPEN).update(
             decision=AlignmentRun.Decision.PROMOTED,
             decision_reason=reason,
             decided_by=actor,
@@ -283,7 +292,9 @@ def save_guideline(
         allowed = {value_key(value) for value in judge.value_type.choices}
         for key in choose_when:
             if key not in allowed:
-                raise JudgeServiceError(f"“{key}” is none of this judge's values.", field="choose_when")
+                raise JudgeServiceError(
+                    f"“{key}” is none of this judge's values.", field="choose_when"
+                )
         choose_when = {key: line.strip() for key, line in choose_when.items() if line.strip()}
         before = judge.guideline
         if before and before.text == text and before.choose_when == choose_when:
@@ -311,7 +322,12 @@ def save_guideline(
 
 
 def _add_version(
-    *, judge: Judge, actor: User | None, origin: str, parent: JudgeVersion | None = None, **columns: Any
+    *,
+    judge: Judge,
+    actor: User | None,
+    origin: str,
+    parent: JudgeVersion | None = None,
+    **columns: Any,
 ) -> JudgeVersion:
     lock_judge(judge)  # two editors make versions one after the other
     number = judge.versions.aggregate(last=Max("number"))["last"] or 0

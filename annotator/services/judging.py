@@ -66,7 +66,9 @@ def judge_traces(
                     stop = stop or streak.broken_by(outcome)
             yield outcomes
         pool.shutdown(wait=True, cancel_futures=True)
-        yield [(trace, future.result()) for future, trace in waiting.items() if _has_verdict(future)]
+        yield [
+            (trace, future.result()) for future, trace in waiting.items() if _has_verdict(future)
+        ]
         if stop is not None:
             raise stop
     finally:

@@ -32,9 +32,9 @@ def votes_by_trace(judge: Judge, *, traces: Iterable[int] | None = None) -> dict
     if traces is not None:
         answers = answers.filter(trace__in=traces)
     votes: dict[int, list[Vote]] = defaultdict(list)
-    for trace, source, value, rationale, created_at in answers.order_by("created_at", "pk").values_list(
-        *_VOTE_FIELDS
-    ):
+    for trace, source, value, rationale, created_at in answers.order_by(
+        "created_at", "pk"
+    ).values_list(*_VOTE_FIELDS):
         votes[trace].append(
             Vote(source_id=source, value=value, rationale=rationale, created_at=created_at)
         )
@@ -56,7 +56,9 @@ def lock_judge(judge: Judge) -> None:
     )
 
 
-def settler(judge: Judge, *, rule: LabelRule | None = None, adjudicator: str | None = None) -> Settler:
+def settler(
+    judge: Judge, *, rule: LabelRule | None = None, adjudicator: str | None = None
+) -> Settler:
     """What makes a label of votes under the judge's rule, or another one, and of the values that the judge has now.
 
     A label that is none of them, as after a category was renamed, is no label; its votes are kept.
@@ -142,7 +144,9 @@ def refresh_labels(*, judge: Judge) -> int:
             Label.objects.filter(pk__in=gone[start : start + CHUNK]).delete()
         Label.objects.bulk_create(new, batch_size=CHUNK)
         Label.objects.bulk_update(
-            changed, ["value", "value_key", "rule", "votes", "settled_by", "settled_at"], batch_size=CHUNK
+            changed,
+            ["value", "value_key", "rule", "votes", "settled_by", "settled_at"],
+            batch_size=CHUNK,
         )
         look_at_readiness(judge)
     return len(gone) + len(new) + len(changed)
@@ -168,9 +172,7 @@ def preview_rule(*, judge: Judge, rule: LabelRule, adjudicator: str = "") -> dic
 
 def look_at_readiness(judge: Judge) -> None:
     """Have a worker see, once this transaction stands, whether the judge can now be aligned."""
-    automatic = Judge.objects.filter(
-        pk=judge.pk, alignment_policy=Judge.AlignmentPolicy.AUTOMATIC
-    )
+    automatic = Judge.objects.filter(pk=judge.pk, alignment_policy=Judge.AlignmentPolicy.AUTOMATIC)
     if automatic.update(readiness_due_at=timezone.now()):
         send_on_commit(tasks.start_run_if_due, [judge.pk])
 

@@ -12,7 +12,9 @@ from judges.entities import Feedback
 from judges.values import value_key
 
 
-def log_verdicts(*, version: JudgeVersion, verdicts: Sequence[tuple[int, Feedback]]) -> list[Assessment]:
+def log_verdicts(
+    *, version: JudgeVersion, verdicts: Sequence[tuple[int, Feedback]]
+) -> list[Assessment]:
     """Log verdicts of one version in one transaction; each takes the place of the version's earlier one.
 
     Args:

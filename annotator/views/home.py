@@ -61,7 +61,7 @@ def home(request: AuthedRequest) -> HttpResponse:
 def guide(request: AuthedRequest) -> HttpResponse:
     """How to review, from the documentation; its own title gives way to the page's."""
     _, _, text = (settings.BASE_DIR / "docs" / "reviewing.md").read_text("utf-8").partition("\n")
-    return render(request, "guide.html", {"guide": to_html(text, first_level=1)})
+    return render(request, "guide.html", {"guide": to_html(text, first_level=1, breaks=False)})
 
 
 def _to_review(judges: list[Judge], user: User) -> list[JudgeToReview]:

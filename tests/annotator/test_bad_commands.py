@@ -19,7 +19,7 @@ from tests.processes import ROOT
 pytestmark = pytest.mark.django_db
 
 OURS = {name for name, app in get_commands().items() if app == "annotator"}
-ON_A_JUDGE = {"agreement": [], "run_judge": [], "align": []}
+ON_A_JUDGE = ("agreement", "run_judge", "align")
 HERE = ["--experiment", "shop"]
 
 # command, arguments, what the sentence says

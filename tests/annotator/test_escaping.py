@@ -268,7 +268,7 @@ def test_what_an_address_or_a_form_says_comes_back_as_text(
 ):
     client.force_login(adam)
     judge = run.judge
-    trace = judge.experiment.traces.first()
+    trace = Trace.objects.get(tags__contains="x-evil")
     names = ("experiment", "verdict", "label", "feedback", "time", "since", "until", "q", "older")
     asked = [
         client.get(reverse("trace-list"), dict.fromkeys(names, PAYLOAD[:200])),

@@ -181,7 +181,9 @@ def test_of_two_withdrawn_answers_restored_at_once_one_is_in_force(
     assert len(in_force(trace)) == 1
 
 
-def test_cannot_judge_is_an_answer_and_never_a_vote(judge: Judge, trace: Trace, alice: User) -> None:
+def test_cannot_judge_is_an_answer_and_never_a_vote(
+    judge: Judge, trace: Trace, alice: User
+) -> None:
     create_feedback(judge=judge, trace=trace, author=alice, value="good")
     declined = create_feedback(
         judge=judge, trace=trace, author=alice, value=None, declined_reason="Outside my field"

@@ -96,7 +96,10 @@ def test_a_user_without_a_team_is_told_what_to_do(client: Client, db: None) -> N
 
 def test_the_guide_is_the_documentation(client: Client, alice: User) -> None:
     client.force_login(alice)
-    assert "Cannot judge" in client.get(reverse("guide")).content.decode()
+    page = client.get(reverse("guide")).content.decode()
+    assert "<h2>Keys</h2>" in page
+    assert "<h3>Reviewing" not in page
+    assert "<br" not in page.partition("<main")[2]
 
 
 def test_experts_see_of_feedback_in_the_log_only_their_own(

@@ -102,7 +102,8 @@ def in_use(judge: Judge) -> JudgeVersion:
 def make_traces(experiment: Experiment, count: int) -> list[int]:
     """Traces whose answers are numbered."""
     return [
-        create_trace(experiment=experiment, answer=f"Answer {number}.").pk for number in range(count)
+        create_trace(experiment=experiment, answer=f"Answer {number}.").pk
+        for number in range(count)
     ]
 
 
@@ -142,14 +143,14 @@ def test_each_trace_is_in_one_shard_and_each_process_has_work(
     assert row.after == {"version": 1, "traces": 200, "selection": "all"}
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (16, [16]), (17, [16, 1]), (70, [18, 18, 18, 16])])
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(1, [1]), (16, [16]), (17, [16, 1]), (70, [18, 18, 18, 16])]
+)
 def test_small_jobs_are_not_cut_into_crumbs(
     judge: Judge, experiment: Experiment, settings, count: int, sizes: list[int]
 ) -> None:
     settings.ANNOTATOR_WORKERS = 2
-    job = start_job(
-        actor=None, version=in_use(judge), traces=make_traces(experiment, count)
-    )
+    job = start_job(actor=None, version=in_use(judge), traces=make_traces(experiment, count))
     assert [len(shard.trace_pks) for shard in job.shards.order_by("pk")] == sizes
     assert job_progress(job).done == count
 
@@ -224,15 +225,20 @@ def test_a_job_over_again_replaces_the_versions_own_verdicts_and_no_others(
 def test_progress_tells_what_was_done_asked_and_spent(
     judge: Judge, experiment: Experiment, model: Model, django_assert_num_queries
 ) -> None:
-    job = start_job(
-        actor=None, version=in_use(judge), traces=make_traces(experiment, 20)
-    )
+    job = start_job(actor=None, version=in_use(judge), traces=make_traces(experiment, 20))
     with django_assert_num_queries(1):
         progress = job_progress(job)
-    assert (progress.status, progress.total, progress.done, progress.failed) == ("SUCCEEDED", 20, 20, 0)
+    assert (progress.status, progress.total, progress.done, progress.failed) == (
+        "SUCCEEDED",
+        20,
+        20,
+        0,
+    )
     assert progress.calls == len(model.prompts) == 20
     verdicts = Assessment.objects.verdicts()
-    assert progress.tokens == sum((row.input_tokens or 0) + (row.output_tokens or 0) for row in verdicts)
+    assert progress.tokens == sum(
+        (row.input_tokens or 0) + (row.output_tokens or 0) for row in verdicts
+    )
     assert progress.cost == 0.0
     assert progress.seconds_left is None
     assert not progress.is_live
@@ -284,9 +290,7 @@ def test_expectations_reach_the_judge_and_what_people_said_does_not(
     assert "No date!" not in model.prompts[0]
 
 
-def test_verdicts_make_a_judge_ready_as_feedback_does(
-    experiment: Experiment, alice: User
-) -> None:
+def test_verdicts_make_a_judge_ready_as_feedback_does(experiment: Experiment, alice: User) -> None:
     register_local_provider("tagged", respond)
     with plugins.override_optimizers({"adds-a-rule": AddsARule}):
         judge = create_tagged_judge(experiment=experiment, alignment_policy="AUTOMATIC")
@@ -314,9 +318,7 @@ def test_a_provider_that_fails_stops_the_job_with_its_sentence_and_a_list_of_fai
         raise ProviderAuthError(SENTENCE)
 
     model.answer = refuse
-    job = start_job(
-        actor=None, version=in_use(judge), traces=make_traces(experiment, 60)
-    )
+    job = start_job(actor=None, version=in_use(judge), traces=make_traces(experiment, 60))
     assert statuses(job) == {"FAILED": 2}
     assert len(model.prompts) < 16, "the second shard is not even begun"
     progress = job_progress(job)
@@ -351,9 +353,7 @@ def test_a_provider_that_refuses_some_traces_does_not_stop_the_others(
         raise ProviderRequestError("The request is too long (400).")
 
     model.answer = refuse_most
-    job = start_job(
-        actor=None, version=in_use(judge), traces=make_traces(experiment, 16)
-    )
+    job = start_job(actor=None, version=in_use(judge), traces=make_traces(experiment, 16))
     progress = job_progress(job)
     assert (progress.status, progress.done, progress.failed) == ("SUCCEEDED", 2, 14)
 

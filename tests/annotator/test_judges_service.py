@@ -206,9 +206,13 @@ def test_a_text_that_is_too_long_is_said_at_its_field(
     assert refused.value.field == field
 
 
-def test_what_no_database_can_keep_is_taken_out_of_texts(experiment: Experiment, adam: User) -> None:
+def test_what_no_database_can_keep_is_taken_out_of_texts(
+    experiment: Experiment, adam: User
+) -> None:
     judge = made(
-        experiment, instructions="Is {{ outputs }}\x00 polite? \ud800", description="For\x00 us \udfff"
+        experiment,
+        instructions="Is {{ outputs }}\x00 polite? \ud800",
+        description="For\x00 us \udfff",
     )
     judge.refresh_from_db()
     assert in_use(judge).instructions == "Is {{ outputs }} polite? ?"
@@ -312,9 +316,7 @@ def test_sides_that_were_decided_stay_with_the_values_that_stay(judge: Judge, ad
 def test_sides_that_were_guessed_are_guessed_anew(judge: Judge, adam: User) -> None:
     edited(judge, adam, value_type=ValueType(kind=ValueKind.INTEGER, minimum=1, maximum=5))
     assert judge.sides.side_of(5) is Side.POSITIVE
-    update_settings(
-        actor=adam, judge=judge, sides=Sides(positive_from=5, negative_to=4)
-    )
+    update_settings(actor=adam, judge=judge, sides=Sides(positive_from=5, negative_to=4))
     edited(judge, adam, value_type=ValueType(kind=ValueKind.INTEGER, minimum=1, maximum=100))
     assert (judge.sides.positive_from, judge.sides.negative_to) == (5, 4)
 
@@ -440,7 +442,10 @@ def test_a_guideline_is_versioned_in_force_at_once_and_unchanged_ones_are_refuse
     judge: Judge, adam: User
 ) -> None:
     first = save_guideline(
-        actor=adam, judge=judge, text="Dates matter.", choose_when={"good": " Has a date. ", "poor": ""}
+        actor=adam,
+        judge=judge,
+        text="Dates matter.",
+        choose_when={"good": " Has a date. ", "poor": ""},
     )
     assert (first.number, first.choose_when) == (1, {"good": "Has a date."})
     assert last_log().before is None

@@ -147,7 +147,12 @@ def test_making_all_labels_anew_counts_only_what_changed(
     judge: Judge, experiment: Experiment
 ) -> None:
     for number in range(3):
-        answer(create_trace(experiment=experiment), judge.name, anna="good", ben=("good", "fair")[number % 2])
+        answer(
+            create_trace(experiment=experiment),
+            judge.name,
+            anna="good",
+            ben=("good", "fair")[number % 2],
+        )
     assert refresh_labels(judge=judge) == 2
     settled_at = list(judge.labels.order_by("pk").values_list("settled_at", flat=True))
     assert refresh_labels(judge=judge) == 0

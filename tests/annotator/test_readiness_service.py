@@ -48,7 +48,12 @@ def _optimizer() -> Iterator[None]:
 
 
 def reviewed(
-    judge: Judge, author: User, value: Value | None, *, verdict: Value | None = "good", **fields: str
+    judge: Judge,
+    author: User,
+    value: Value | None,
+    *,
+    verdict: Value | None = "good",
+    **fields: str,
 ) -> Trace:
     """A trace with somebody's answer and perhaps a verdict."""
     trace = create_trace(experiment=judge.experiment)
@@ -218,7 +223,9 @@ def test_what_the_user_did_is_not_proposed_again_until_it_is_withdrawn(
     assert set(review_next(judge=judge, user=alice)) == {traces[0].trace_id, traces[2].trace_id}
 
 
-def test_feedback_on_a_step_alone_leaves_the_trace_to_be_reviewed(judge: Judge, alice: User) -> None:
+def test_feedback_on_a_step_alone_leaves_the_trace_to_be_reviewed(
+    judge: Judge, alice: User
+) -> None:
     trace = create_trace(experiment=judge.experiment)
     trace.spans.create(span_id="s1", name="search", start_ns=1)
     create_verdict(judge=judge, trace=trace)

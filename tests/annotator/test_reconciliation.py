@@ -24,7 +24,9 @@ LONG_AGO = timedelta(minutes=5)
 @pytest.fixture
 def waiting(adam: User) -> list[JudgeTrial]:
     """Five trials whose messages were lost; without a trace, so that they are done at once."""
-    definition = make_judge(name="polite", instructions="{{ outputs }}", model="demo:/judge").to_dict()
+    definition = make_judge(
+        name="polite", instructions="{{ outputs }}", model="demo:/judge"
+    ).to_dict()
     return [
         JudgeTrial.objects.create(
             definition=definition,
@@ -88,9 +90,7 @@ def test_cancelled_work_that_nobody_holds_ends_and_is_not_sent(waiting: list[Jud
 
 
 def test_a_judge_that_nobody_looked_at_is_looked_at(team: Team) -> None:
-    overlooked, just_now = (
-        create_judge(experiment=create_experiment(team=team)) for _ in range(2)
-    )
+    overlooked, just_now = (create_judge(experiment=create_experiment(team=team)) for _ in range(2))
     Judge.objects.filter(pk=overlooked.pk).update(readiness_due_at=timezone.now() - LONG_AGO)
     Judge.objects.filter(pk=just_now.pk).update(readiness_due_at=timezone.now())
     reconcile()

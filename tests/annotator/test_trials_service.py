@@ -69,7 +69,9 @@ def tried(actor: User, traces: list[Trace]) -> JudgeTrial:
 
 def make_traces(experiment: Experiment, count: int) -> list[Trace]:
     return [
-        create_trace(experiment=experiment, question=f"Question {number}?", answer=f"Answer {number}.")
+        create_trace(
+            experiment=experiment, question=f"Question {number}?", answer=f"Answer {number}."
+        )
         for number in range(count)
     ]
 
@@ -138,9 +140,7 @@ def test_a_wrong_definition_is_refused_before_anything_is_tried(
 ) -> None:
     [trace] = make_traces(experiment, 1)
     with pytest.raises(InvalidJudgeError):
-        start_trial(
-            actor=adam, judge=None, definition={**definition(), **wrong}, traces=[trace.pk]
-        )
+        start_trial(actor=adam, judge=None, definition={**definition(), **wrong}, traces=[trace.pk])
     assert not JudgeTrial.objects.exists()
 
 
