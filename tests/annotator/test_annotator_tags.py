@@ -159,3 +159,18 @@ def test_durations(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(("name", "text"), [("Ada Lovelace", "AL"), ("expert1", "ex"), ("", "")])
 def test_initials(name: str, text: str) -> None:
     assert tags.initials(name) == text
+
+
+def test_the_demo_model_says_what_it_is_and_no_other_model_does() -> None:
+    badge = tags.demo_badge("demo:/judge")
+    assert ">demo model<" in badge
+    assert "demo:/judge. This is the demo model" in badge
+    assert tags.demo_badge("openai:/gpt-4.1-mini") == tags.demo_badge("") == ""
+
+
+def test_the_lines_of_a_file_flow_and_its_headings_start_where_they_are_told() -> None:
+    text = "## Keys\n\none\ntwo"
+    assert "<br" in markdown.to_html(text)
+    html = markdown.to_html(text, first_level=1, breaks=False)
+    assert "<h2>Keys</h2>" in html
+    assert "<br" not in html
