@@ -10,8 +10,11 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_init, worker_ready, worker_shutdown
 
+from annotator import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotator.settings")
 
+broker.register()
 app = Celery("annotator")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["annotator"])
