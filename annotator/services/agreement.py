@@ -177,7 +177,9 @@ def learnt_from(judges: Sequence[Judge]) -> set[tuple[int | None, int]]:
         own = {*split.get("train", ()), *split.get("selection", ())}
         names[version] = own | names.get(parent, set())
     pks = dict(
-        Trace.objects.filter(trace_id__in=set().union(*names.values())).values_list("trace_id", "pk")
+        Trace.objects.filter(trace_id__in=set().union(*names.values())).values_list(
+            "trace_id", "pk"
+        )
     )
     return {
         (version, pks[trace_id])

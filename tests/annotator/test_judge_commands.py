@@ -70,7 +70,7 @@ def test_a_limit_takes_the_newest(judge: Judge):
         (["run_judge", "quality", "--experiment", "shed"], "There is no experiment “shed”"),
         (
             ["run_judge", "quality", "--experiment", "shop", "--limit", "0"],
-            "“0” is no whole number of at least 1",
+            "“0” is no whole number from 1 to",
         ),
         (
             ["align", "quality", "--experiment", "shop"],
