@@ -52,6 +52,7 @@ def test_messages_arrive_whole_while_others_are_being_written(
                 continue
             read.append(message.payload["number"])
             message.ack()
+        writing.result()
     assert sorted(read) == list(range(sent))
 
 
