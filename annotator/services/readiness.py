@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import models
 from django.db.models import Q
@@ -11,9 +11,10 @@ from alignment.labels import Settled
 from alignment.readiness import Readiness, TraceState, readiness
 from annotator.models import Assessment, Judge, Trace, User
 from annotator.services.labels import parser, settler, votes_by_trace
-from judges.values import InvalidValueError, Value
+from judges.values import InvalidValueError, Value, ValueKind
 
 REVIEW_POOL = 500
+TEXT_HAS_NO_SIDES = "free text is neither positive nor negative; to align the judge, give it categories, yes or no, or a number"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,10 @@ def readiness_of(judge: Judge) -> Readiness:
     """
     _, states = labelled_traces(judge)
     pool = [TraceState(trace_id=trace_id, verdict=value) for trace_id, value in _unreviewed(judge)]
-    return readiness([*states, *pool], sides=judge.sides, thresholds=judge.thresholds)
+    state = readiness([*states, *pool], sides=judge.sides, thresholds=judge.thresholds)
+    if judge.value_type.kind is ValueKind.TEXT:
+        return replace(state, missing=[TEXT_HAS_NO_SIDES])
+    return state
 
 
 def review_next(*, judge: Judge, user: User, limit: int = 20) -> list[str]:

@@ -308,3 +308,12 @@ def _fill(judge: Judge, *, labels: int, versions: int, unreviewed: int) -> None:
         ]
     Assessment.objects.bulk_create(rows, batch_size=1_000)
     refresh_labels(judge=judge)
+
+
+def test_a_judge_of_free_text_says_what_would_let_it_be_aligned(experiment: Experiment) -> None:
+    judge = create_judge(experiment=experiment, value_type=ValueType(kind=ValueKind.TEXT))
+    state = readiness_of(judge)
+    assert not state.is_ready
+    assert state.missing == [
+        "free text is neither positive nor negative; to align the judge, give it categories, yes or no, or a number"
+    ]
