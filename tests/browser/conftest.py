@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page
@@ -64,3 +65,20 @@ def complaints(page: Page) -> list[str]:
     )
     page.on("pageerror", lambda error: heard.append(str(error)))
     return heard
+
+
+@pytest.fixture
+def barriers(page: Page) -> Callable[[], list[str]]:
+    """What axe finds on the page as it is now: each barrier with where it is. A page that is done has none."""
+    axe = Axe()
+    # Colours half way through a transition would be measured as colours of their own.
+    page.emulate_media(reduced_motion="reduce")
+
+    def barriers() -> list[str]:
+        return [
+            f"{page.url}: {found['id']}: {found['help']}: {node['target']} {node['failureSummary']}"
+            for found in axe.run(page).response["violations"]
+            for node in found["nodes"]
+        ]
+
+    return barriers
