@@ -3,19 +3,46 @@
 from annotator.models.feedback import Assessment, Kind, Label, Source, Visibility
 from annotator.models.judges import GuidelineVersion, Judge, JudgeVersion
 from annotator.models.log import ActivityLog
+from annotator.models.notifications import Notification, NotificationKind, Preferences
 from annotator.models.people import ApiToken, Membership, Role, SignInLink, Team, User
 from annotator.models.runs import AlignmentRun, JudgeJob, JudgeShard, JudgeTrial, RunAnswer
+from annotator.models.sessions import (
+    ANNOUNCED,
+    RUNNING,
+    WAITING,
+    Assignment,
+    AssignmentState,
+    FeedbackSession,
+    Goal,
+    Item,
+    ItemOrder,
+    RationaleRule,
+    Reviewer,
+    SessionJudge,
+    SessionStatus,
+    SkipReason,
+    StandingRule,
+)
 from annotator.models.traces import Experiment, Span, Trace, TraceState
 from annotator.models.work import LIVE, LeasedWork, Worker, WorkStatus
 
 __all__ = [
+    "ANNOUNCED",
     "LIVE",
+    "RUNNING",
+    "WAITING",
     "ActivityLog",
     "AlignmentRun",
     "ApiToken",
     "Assessment",
+    "Assignment",
+    "AssignmentState",
     "Experiment",
+    "FeedbackSession",
+    "Goal",
     "GuidelineVersion",
+    "Item",
+    "ItemOrder",
     "Judge",
     "JudgeJob",
     "JudgeShard",
@@ -25,11 +52,20 @@ __all__ = [
     "Label",
     "LeasedWork",
     "Membership",
+    "Notification",
+    "NotificationKind",
+    "Preferences",
+    "RationaleRule",
+    "Reviewer",
     "Role",
     "RunAnswer",
+    "SessionJudge",
+    "SessionStatus",
     "SignInLink",
+    "SkipReason",
     "Source",
     "Span",
+    "StandingRule",
     "Team",
     "Trace",
     "TraceState",

@@ -101,6 +101,20 @@ class Assessment(models.Model):
         GuidelineVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     visibility = models.CharField(max_length=10, choices=Visibility.choices, blank=True)
+    # The place in a session that it was given in.
+    assignment = models.ForeignKey(
+        "Assignment",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="assessments",
+    )
+    # Made by whoever submits it, so that sending it again is not answering again.
+    submission_id = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    # What the person said before the verdict was shown; figures of agreement go by it.
+    first_answer = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="second_answers"
+    )
     input_tokens = models.PositiveIntegerField(null=True, blank=True)
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     cost = models.FloatField(null=True, blank=True)

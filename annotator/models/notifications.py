@@ -1,0 +1,122 @@
+"""What people are told by e-mail, and how each of them wants it; and what else a person may set."""
+
+from __future__ import annotations
+
+from datetime import time
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from annotator.models.fields import JSONTextField
+from annotator.models.sessions import FeedbackSession
+
+
+class NotificationKind(models.TextChoices):
+    """What is told. Each can be switched off."""
+
+    SCHEDULED = "SCHEDULED", "A session was planned with you"
+    CHANGED = "CHANGED", "A session's time changed, or it was cancelled"
+    OPENED = "OPENED", "A session has opened"
+    HALF_TIME = "HALF_TIME", "Half the time is over and nothing is done"
+    LAST_HOUR = "LAST_HOUR", "The last hour of a session with items left"
+    MOVED = "MOVED", "Items were moved to you"
+    REMINDER = "REMINDER", "Your lead reminds you"
+    SETTLED = "SETTLED", "Your answer was settled differently"
+    RUN_FINISHED = "RUN_FINISHED", "An alignment run finished"
+    BELOW_FLOOR = "BELOW_FLOOR", "A judge agrees too little"
+    WORKER_DOWN = "WORKER_DOWN", "No worker runs"
+
+
+# Told at once; everything else waits for the digest of the day, unless the person wants none.
+IMMEDIATE = (
+    NotificationKind.SCHEDULED,
+    NotificationKind.CHANGED,
+    NotificationKind.OPENED,
+    NotificationKind.LAST_HOUR,
+    NotificationKind.REMINDER,
+    NotificationKind.WORKER_DOWN,
+)
+OPT_IN = (NotificationKind.SETTLED,)
+
+
+class Notification(models.Model):
+    """One thing to tell one person once.
+
+    `key` names the event, so that it is told once however often it is looked at. A row is claimed before its e-mail goes
+    out and never sent again after: whoever dies in between leaves it CLAIMED.
+    """
+
+    class Status(models.TextChoices):
+        WAITING = "WAITING", "Waiting"
+        CLAIMED = "CLAIMED", "Being sent"
+        SENT = "SENT", "Sent"
+        UNWANTED = "UNWANTED", "Switched off by the person"
+        NO_ADDRESS = "NO_ADDRESS", "The person has no e-mail address"
+        FAILED = "FAILED", "Could not be sent"
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications"
+    )
+    kind = models.CharField(max_length=12, choices=NotificationKind.choices)
+    key = models.CharField(max_length=200, unique=True)
+    session = models.ForeignKey(
+        FeedbackSession,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="notifications",
+    )
+    subject = models.CharField(max_length=200)
+    sentence = models.CharField(max_length=500)
+    button = models.CharField(max_length=60)
+    path = models.CharField(max_length=300)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
+    problem = models.CharField(max_length=500, blank=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=Q(status="WAITING"), name="notification_waiting"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.pk})"
+
+
+class Preferences(models.Model):
+    """What a person has set: when and of what to be told, and which key does what.
+
+    `muted` are kinds switched off, `wanted` kinds switched on that are off by default. `keys` maps an action's name to the
+    key that does it, for those that the person has changed.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences"
+    )
+    time_zone = models.CharField(max_length=60, default="UTC")
+    quiet_from = models.TimeField(default=time(20, 0))
+    quiet_until = models.TimeField(default=time(7, 0))
+    digest_at = models.TimeField(default=time(8, 0))
+    wants_digest = models.BooleanField(default=True)
+    muted = JSONTextField(default=list, blank=True)
+    wanted = JSONTextField(default=list, blank=True)
+    keys = JSONTextField(default=dict, blank=True)
+    letter_keys = models.BooleanField(default=True)
+    auto_advance = models.BooleanField(default=True)
+    auto_submit = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"preferences of {self.user_id} ({self.pk})"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The person's time zone."""
+        return ZoneInfo(self.time_zone)
