@@ -91,3 +91,79 @@ class FeedbackRecord:
     source_id: str | None = None
     span_id: str = ""
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpanRecord:
+    """One span as a client sent it: decoded, translated into our words, and bounded.
+
+    Attributes:
+        trace_id: The trace, `tr-` and 32 hex digits.
+        span_id: 16 hex digits.
+        parent_id: The same of the parent; empty for a root.
+        has_remote_parent: Whether the parent ran in another process, which may never send it.
+        name: At most 500 characters.
+        span_type: Such as LLM or TOOL.
+        kind: OpenTelemetry's number, 0 to 5.
+        start_ns: Nanoseconds since 1970.
+        end_ns: The same; None while it runs.
+        inputs: Any JSON; None when there are none.
+        outputs: The same.
+        status: OK, ERROR or UNSET.
+        status_message: What went wrong.
+        attributes: Everything else that was said of it, as JSON.
+        events: `{"name", "time_ns", "attributes"}` each.
+        links: `{"trace_id", "span_id", "attributes"}` each, ids in hex.
+        tags: What it says the whole trace should be tagged with.
+        metadata: What it says of the whole trace, such as its session.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    has_remote_parent: bool
+    name: str
+    span_type: str
+    kind: int
+    start_ns: int
+    end_ns: int | None
+    inputs: Any
+    outputs: Any
+    status: str
+    status_message: str
+    attributes: dict[str, Any]
+    events: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+    tags: dict[str, str]
+    metadata: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceInfoRecord:
+    """What a client says of a whole trace when it ends ("StartTrace").
+
+    Attributes:
+        trace_id: The trace.
+        experiment_id: The experiment, as the client names it.
+        state: One of MLflow's states.
+        requested_at: When it began.
+        duration_ms: How long it took; None when the client does not say.
+        client_request_id: The client's own id; empty when it has none.
+        request_preview: Text of at most 1,000 characters; None when the client gives none.
+        response_preview: The same.
+        tags: Texts by key, without those that belong to the server.
+        metadata: The same.
+        assessments: As they came, not looked at yet.
+    """
+
+    trace_id: str
+    experiment_id: str
+    state: str
+    requested_at: datetime
+    duration_ms: int | None = None
+    client_request_id: str = ""
+    request_preview: str | None = None
+    response_preview: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+    assessments: tuple[dict[str, Any], ...] = ()

@@ -65,11 +65,23 @@ class TraceQuerySet(models.QuerySet["Trace"]):
 
     def without_content(self) -> TraceQuerySet:
         """For lists, which show the previews only."""
-        return self.defer("inputs", "outputs", "metadata", "search_text")
+        return self.defer(
+            *("inputs", "outputs", "metadata", "search_text", "guessed"),
+            *("sent_request_preview", "sent_response_preview"),
+        )
 
 
 class Trace(models.Model):
-    """One recorded run of an application."""
+    """One recorded run of an application.
+
+    A trace comes in parts, in any order: spans, and what its client says of the whole (`started` once that is here).
+
+    Attributes:
+        has_spans: Whether any span is stored.
+        sent_request_preview: The client's own preview, "" when it sent none; `request_preview` is the one for lists.
+        sent_response_preview: The same of the response.
+        guessed: What spans let us assume of the whole, and by which span; see `services/span_facts.py`.
+    """
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="traces")
     trace_id = models.CharField(max_length=200, unique=True)
@@ -83,6 +95,12 @@ class Trace(models.Model):
     tags = JSONTextField(default=dict, blank=True)
     metadata = JSONTextField(default=dict, blank=True)
     conversation_id = models.CharField(max_length=250, blank=True)
+    client_request_id = models.CharField(max_length=250, blank=True)
+    started = models.BooleanField(default=False)
+    has_spans = models.BooleanField(default=False)
+    sent_request_preview = models.CharField(max_length=1000, blank=True)
+    sent_response_preview = models.CharField(max_length=1000, blank=True)
+    guessed = JSONTextField(default=dict, blank=True)
     search_text = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -116,18 +134,25 @@ class Trace(models.Model):
         )
 
     @property
+    def can_be_read_here(self) -> bool:
+        """Whether its steps can be read here; not while only its client's description of the whole has come."""
+        return self.has_spans or not self.started
+
+    @property
     def messages(self) -> list[dict[str, Any]]:
         """The chat turns, the last reply included; empty when the trace is no chat."""
         return entities.conversation_of(self.inputs, self.outputs)
 
 
 class Span(models.Model):
-    """One step of a trace; times in nanoseconds since 1970."""
+    """One step of a trace; times in nanoseconds since 1970, `kind` as OpenTelemetry numbers it."""
 
-    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="spans")
+    # its index is that of the constraint below
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="spans", db_index=False)
     span_id = models.CharField(max_length=64)
     parent_id = models.CharField(max_length=64, blank=True)
     name = models.CharField(max_length=500)
+    kind = models.PositiveSmallIntegerField(default=1)
     span_type = models.CharField(max_length=60, default="UNKNOWN")
     start_ns = models.BigIntegerField()
     end_ns = models.BigIntegerField(null=True, blank=True)
@@ -137,6 +162,7 @@ class Span(models.Model):
     status_message = models.TextField(blank=True)
     attributes = JSONTextField(default=dict, blank=True)
     events = JSONTextField(default=list, blank=True)
+    links = JSONTextField(default=list, blank=True)
 
     class Meta:
         constraints = [

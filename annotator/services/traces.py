@@ -173,6 +173,9 @@ def _store_spans(
         unique_fields=["trace", "span_id"],
         update_fields=list(_SPAN_COLUMNS),
     )
+    Trace.objects.filter(pk__in={row.trace_id for row in rows}, has_spans=False).update(
+        has_spans=True
+    )
     return changed - new
 
 
