@@ -63,7 +63,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class ApiTokenAdmin(ReadOnlyAdmin):
     """Tokens, without what they are."""
 
-    list_display = ["prefix", "user", "name", "created_at", "last_used_at", "revoked_at"]
+    list_display = ["prefix", "user", "team", "name", "created_at", "last_used_at", "revoked_at"]
+    list_select_related = ["user", "team"]
     exclude = ["digest"]
 
 

@@ -61,6 +61,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "annotator.ingest.door.MachineDoor",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -223,6 +224,15 @@ LLM_TIMEOUT = envint("LLM_TIMEOUT", default=60)
 # Both are read when the libraries load: no price list from the network, no cache folder in the home directory.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 os.environ.setdefault("DSPY_CACHEDIR", str(DATA_DIR / "cache"))
+
+# --- Programs that send traces ------------------------------------------------------------------------------------
+
+# requests a second of one token, per web process, before it is told to wait
+API_RATE_LIMIT = envint("API_RATE_LIMIT", default=2000)
+# megabytes that a request of a program may hold, packed and unpacked
+INGEST_BODY_MB = envint("INGEST_BODY_MB", default=32, maximum=1024)
+# how deep its JSON may be nested; deeper than this is never content
+INGEST_DEPTH = envint("INGEST_DEPTH", default=100, maximum=200)
 
 # --- Log --------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import pytest
 from django.core.cache import cache
 
 from annotator.models import Role, Team, User
+from annotator.services import tokens
 from annotator.views import health
 from tests.factories import create_team, create_user
 from tests.processes import Site, WorkerProcess, worker_on_test_database
@@ -19,6 +20,7 @@ def _nothing_remembered() -> None:
     """What a process keeps between requests does not reach the next test."""
     cache.clear()
     health.banner_state.forget()
+    tokens.forget_callers()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import count
 from typing import Any
 
@@ -15,7 +16,7 @@ from annotator.models import (
     Trace,
     User,
 )
-from annotator.services import feedback, judges, verdicts
+from annotator.services import feedback, judges, tokens, verdicts
 from judges.entities import AssessmentSource, Feedback, SourceType
 from judges.values import Value, ValueKind, ValueType
 
@@ -112,3 +113,16 @@ def create_feedback(
 ) -> Assessment:
     """A person's feedback under the judge's name."""
     return feedback.add_feedback(author=author, trace=trace, judge=judge, value=value, **fields)
+
+
+def create_token(
+    *,
+    user: User,
+    team: Team | None = None,
+    scopes: Collection[str] | None = None,
+    days: int | None = None,
+) -> str:
+    """The text of a token for the user's only team, or for the one given; it may all that the user's role allows."""
+    team = team or Team.objects.get(memberships__user=user)
+    allowed = tokens.scopes_allowed(user, team.pk)
+    return tokens.create_token(user=user, team=team, scopes=scopes or allowed, days=days)[1]

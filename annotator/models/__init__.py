@@ -4,7 +4,7 @@ from annotator.models.feedback import Assessment, Kind, Label, Source, Visibilit
 from annotator.models.judges import GuidelineVersion, Judge, JudgeVersion
 from annotator.models.log import ActivityLog
 from annotator.models.notifications import Notification, NotificationKind, Preferences
-from annotator.models.people import ApiToken, Membership, Role, SignInLink, Team, User
+from annotator.models.people import ApiToken, Membership, Role, Scope, SignInLink, Team, User
 from annotator.models.runs import AlignmentRun, JudgeJob, JudgeShard, JudgeTrial, RunAnswer
 from annotator.models.sessions import (
     ANNOUNCED,
@@ -23,7 +23,7 @@ from annotator.models.sessions import (
     SkipReason,
     StandingRule,
 )
-from annotator.models.traces import Experiment, Span, Trace, TraceState
+from annotator.models.traces import Experiment, ExperimentTag, Span, Trace, TraceFact, TraceState
 from annotator.models.work import LIVE, LeasedWork, Worker, WorkStatus
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Assignment",
     "AssignmentState",
     "Experiment",
+    "ExperimentTag",
     "FeedbackSession",
     "Goal",
     "GuidelineVersion",
@@ -59,6 +60,7 @@ __all__ = [
     "Reviewer",
     "Role",
     "RunAnswer",
+    "Scope",
     "SessionJudge",
     "SessionStatus",
     "SignInLink",
@@ -68,6 +70,7 @@ __all__ = [
     "StandingRule",
     "Team",
     "Trace",
+    "TraceFact",
     "TraceState",
     "User",
     "Visibility",

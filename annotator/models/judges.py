@@ -19,8 +19,10 @@ class JudgeQuerySet(models.QuerySet["Judge"]):
     """Reads of judges."""
 
     def visible_to(self, user: User) -> JudgeQuerySet:
-        """Those of the user's teams."""
-        return self.filter(experiment__team__in=user.team_roles())
+        """Those in experiments of the user's teams that nobody has deleted."""
+        return self.filter(
+            experiment__team__in=user.team_roles(), experiment__deleted_at__isnull=True
+        )
 
 
 class Judge(models.Model):

@@ -7,6 +7,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
 
+from annotator.models.fields import JSONTextField
+
 
 class User(AbstractUser):
     """A person. `username` is what their feedback bears as its source."""
@@ -70,19 +72,57 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} in {self.team} ({self.pk})"
 
 
+class Scope(models.TextChoices):
+    """What a program may do with a token; reading comes first, because nearly every program does."""
+
+    READ = "READ", "Read traces, feedback and judges"
+    WRITE_TRACES = "WRITE_TRACES", "Send traces"
+    WRITE_FEEDBACK = "WRITE_FEEDBACK", "Give feedback"
+    WRITE_JUDGES = "WRITE_JUDGES", "Register judges"
+
+
+# What a token of somebody in this role may do at most: a program may never do more than its person.
+SCOPES_OF_ROLE: dict[str, tuple[Scope, ...]] = {
+    Role.EXPERT: (Scope.READ, Scope.WRITE_TRACES, Scope.WRITE_FEEDBACK),
+    Role.LEAD: (Scope.READ, Scope.WRITE_TRACES, Scope.WRITE_FEEDBACK),
+    Role.ADMIN: tuple(Scope),
+}
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    """Reads of tokens."""
+
+    def visible_to(self, user: User) -> ApiTokenQuerySet:
+        """The user's own, and all of the teams whose admin the user is."""
+        led = [team for team in user.team_roles() if user.has_role(team, Role.ADMIN)]
+        return self.filter(models.Q(user=user, team__in=user.team_roles()) | models.Q(team__in=led))
+
+    def in_force(self) -> ApiTokenQuerySet:
+        """Those that are neither revoked nor expired."""
+        unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+        return self.filter(unexpired, revoked_at=None)
+
+
 class ApiToken(models.Model):
-    """A program's key. Only its SHA-256 is kept; the token itself is shown once."""
+    """A program's key to one team. Only its SHA-256 is kept; the token itself is shown once.
+
+    `scopes` holds what its maker granted; what its user's role allows today bounds that at every request.
+    """
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"
     )
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=120, blank=True)
     prefix = models.CharField(max_length=12)
     digest = models.CharField(max_length=64, unique=True)
+    scopes = JSONTextField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.prefix}… of {self.user} ({self.pk})"

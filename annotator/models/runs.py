@@ -18,7 +18,10 @@ class AlignmentRunQuerySet(models.QuerySet["AlignmentRun"]):
 
     def visible_to(self, user: User) -> AlignmentRunQuerySet:
         """Those of judges of the user's teams."""
-        return self.filter(judge__experiment__team__in=user.team_roles())
+        return self.filter(
+            judge__experiment__team__in=user.team_roles(),
+            judge__experiment__deleted_at__isnull=True,
+        )
 
     def live(self) -> AlignmentRunQuerySet:
         """Waiting or running."""
@@ -126,7 +129,10 @@ class JudgeJobQuerySet(models.QuerySet["JudgeJob"]):
 
     def visible_to(self, user: User) -> JudgeJobQuerySet:
         """Those of judges of the user's teams."""
-        return self.filter(version__judge__experiment__team__in=user.team_roles())
+        return self.filter(
+            version__judge__experiment__team__in=user.team_roles(),
+            version__judge__experiment__deleted_at__isnull=True,
+        )
 
 
 class JudgeJob(models.Model):

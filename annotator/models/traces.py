@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from annotator.models.fields import JSONTextField
@@ -21,26 +22,60 @@ class ExperimentQuerySet(models.QuerySet["Experiment"]):
     """Reads of experiments."""
 
     def visible_to(self, user: User) -> ExperimentQuerySet:
-        """Those of the user's teams."""
-        return self.filter(team__in=user.team_roles())
+        """Those of the user's teams that nobody has deleted."""
+        return self.filter(team__in=user.team_roles(), deleted_at=None)
 
 
 class Experiment(models.Model):
-    """A folder of traces, and of the judges that grade them."""
+    """A folder of traces, and of the judges that grade them.
+
+    A deleted one is only hidden: it keeps its name and all that is in it, and can be restored. Each team has at most
+    one default experiment, where programs write that name none.
+    """
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="experiments")
     name = models.CharField(max_length=250)
+    is_default = models.BooleanField(default=False)
+    artifact_location = models.CharField(max_length=1000, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects = ExperimentQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["team", "name"], name="experiment_name_unique_in_team")
+            models.UniqueConstraint(fields=["team", "name"], name="experiment_name_unique_in_team"),
+            models.UniqueConstraint(
+                fields=["team"], condition=Q(is_default=True), name="one_default_experiment_a_team"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.pk})"
+
+    @property
+    def wire_id(self) -> str:
+        """Its id as programs know it, decimal; "0" is the team's default experiment."""
+        return "0" if self.is_default else str(self.pk)
+
+
+class ExperimentTag(models.Model):
+    """A key and a value that a program has attached to an experiment."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="tags")
+    key = models.CharField(max_length=250)
+    value = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["experiment", "key"], name="tag_key_unique_in_experiment"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} of experiment {self.experiment_id} ({self.pk})"
 
 
 class TraceState(models.TextChoices):
@@ -56,8 +91,10 @@ class TraceQuerySet(models.QuerySet["Trace"]):
     """Reads of traces."""
 
     def visible_to(self, user: User) -> TraceQuerySet:
-        """Those in experiments of the user's teams."""
-        return self.filter(experiment__team__in=user.team_roles())
+        """Those in experiments of the user's teams that nobody has deleted."""
+        return self.filter(
+            experiment__team__in=user.team_roles(), experiment__deleted_at__isnull=True
+        )
 
     def newest_first(self) -> TraceQuerySet:
         """The order of every list; (requested_at, pk) is also the key of its pages."""
@@ -142,6 +179,36 @@ class Trace(models.Model):
     def messages(self) -> list[dict[str, Any]]:
         """The chat turns, the last reply included; empty when the trace is no chat."""
         return entities.conversation_of(self.inputs, self.outputs)
+
+
+class TraceFact(models.Model):
+    """One tag or one piece of metadata of a trace, in a row of its own so that traces can be found by it.
+
+    `Trace.tags` and `Trace.metadata` hold the same and are what is read; `value_start` is the indexed beginning.
+    """
+
+    class Kind(models.TextChoices):
+        TAG = "TAG", "Tag"
+        METADATA = "METADATA", "Metadata"
+
+    VALUE_START = 100
+
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="facts", db_index=False)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    key = models.CharField(max_length=250)
+    value = models.TextField(blank=True)
+    value_start = models.CharField(max_length=VALUE_START, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["trace", "kind", "key"], name="fact_unique_in_trace")
+        ]
+        indexes = [
+            models.Index(fields=["kind", "key", "value_start", "trace"], name="fact_by_value")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key} of trace {self.trace_id} ({self.pk})"
 
 
 class Span(models.Model):

@@ -1,4 +1,4 @@
-"""Links that sign somebody in once, on this machine, and tokens for programs."""
+"""Links that sign somebody in once, on this machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from annotator.models import ApiToken, SignInLink, User
+from annotator.models import SignInLink, User
 from annotator.services import log
 
 LINK_HOURS = 24
-MARK = "ann_"  # so that scanners for leaked keys can know one
-SHOWN_CHARACTERS = 12
 
 
 class SignInError(ValueError):
@@ -78,23 +76,6 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def create_token(*, user: User, name: str = "") -> str:
-    """A new API token of the user, shown this once; only its digest is kept."""
-    token = MARK + secrets.token_urlsafe(32)
-    with transaction.atomic():
-        row = ApiToken.objects.create(
-            user=user, name=name, prefix=token[:SHOWN_CHARACTERS], digest=_digest(token)
-        )
-        log.record(
-            actor=None,
-            action="created token",
-            target=row,
-            team=None,
-            name=f"{row.prefix}… of {user.username}",
-        )
-    return token
 
 
 def _digest(secret: str) -> str:

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from annotator.models import Experiment, Span, Trace
 from annotator.records import TraceRecord
 from annotator.services.assessment_rows import CHUNK, Stored, store_assessments
+from annotator.services.trace_facts import store_facts
 from annotator.services.trace_text import previews_and_text
 from judges import entities
 
@@ -97,6 +98,10 @@ def _add_chunk(experiment: Experiment, chunk: Sequence[TraceRecord], added: Adde
         }
         Trace.objects.bulk_update(
             [known[trace_id] for trace_id in sorted(changed)], [*_GIVEN, *_DERIVED], batch_size=100
+        )
+        store_facts(
+            [*created, *(known[trace_id] for trace_id in sorted(changed))],
+            new={trace.pk for trace in created},
         )
         pks = {trace.trace_id: trace.pk for trace in (*known.values(), *created)}
         changed |= _store_spans(pks, records, new={trace.trace_id for trace in created})

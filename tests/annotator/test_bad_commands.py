@@ -65,7 +65,9 @@ WRONG = [
     ("export_feedback", [*HERE, "--output", "none/none.csv"], "cannot be written"),
     ("export_feedback", [*HERE, "--output", "a\0b"], "cannot be written"),
     ("create_token", ["--user", "nobody"], "no active user named 'nobody'"),
-    ("create_token", ["--user", "adam", "--name", "x" * 200], "120 characters"),
+    ("create_token", ["--user", "adam"], "in no team"),
+    ("create_token", ["--user", "adam", "--team", "nowhere"], "in no team 'nowhere'"),
+    ("create_token", ["--user", "adam", "--scope", "ALL"], "invalid choice"),
     ("create_token", [], "required: --user"),
     ("sign_in_link", ["--user", "nobody"], "no active user named 'nobody'"),
 ]

@@ -15,8 +15,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotator.models import ActivityLog, ApiToken, SignInLink, User
+from annotator.models import ActivityLog, ApiToken, Membership, SignInLink, User
 from annotator.services import signin
+from tests.factories import create_team
 
 pytestmark = pytest.mark.django_db
 
@@ -142,3 +143,29 @@ def test_create_token_for_nobody_is_refused(db, capsys):
     with pytest.raises(CommandError, match="no active user named 'nobody'"):
         call_command("create_token", user="nobody")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"name": "x" * 121}, "at most 120 characters"),
+        ({"days": 0}, "from 1 to 3650 days"),
+        ({"team": "Other"}, "in no team 'Other'"),
+    ],
+)
+def test_create_token_says_what_is_wrong(adam: User, options, says):
+    with pytest.raises(CommandError, match=says):
+        call_command("create_token", user="adam", **options)
+
+
+def test_create_token_wants_to_know_which_of_two_teams(adam: User):
+    Membership.objects.create(user=adam, team=create_team(name="Other"))
+    with pytest.raises(CommandError, match="name one with --team: Other, Support"):
+        call_command("create_token", user="adam")
+
+
+def test_create_token_grants_what_it_is_told_to(adam: User):
+    call_command("create_token", user="adam", scope=["READ"], days=30)
+    row = ApiToken.objects.get()
+    assert row.scopes == ["READ"]
+    assert row.expires_at is not None

@@ -1,0 +1,22 @@
+"""Every address of the door. None ends with a slash."""
+
+from django.urls import path
+
+from annotator.ingest import about, experiments
+from annotator.ingest.door import methods
+
+V2, V3 = "api/2.0/mlflow", "api/3.0/mlflow"
+
+urlpatterns = [
+    path("version", methods(GET=about.version)),
+    path(f"{V3}/server-info", methods(GET=about.server_info)),
+    # experiments
+    path(f"{V2}/experiments/create", methods(POST=experiments.create)),
+    path(f"{V2}/experiments/get", methods(GET=experiments.get)),
+    path(f"{V2}/experiments/get-by-name", methods(GET=experiments.get_by_name)),
+    path(f"{V2}/experiments/update", methods(POST=experiments.update)),
+    path(f"{V2}/experiments/delete", methods(POST=experiments.delete)),
+    path(f"{V2}/experiments/restore", methods(POST=experiments.restore)),
+    path(f"{V2}/experiments/set-experiment-tag", methods(POST=experiments.set_tag)),
+    path(f"{V2}/experiments/delete-experiment-tag", methods(POST=experiments.delete_tag)),
+]
