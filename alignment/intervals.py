@@ -138,6 +138,24 @@ def paired_difference(*, both: int, gained: int, lost: int, neither: int) -> Fig
     )
 
 
+def difference(first: tuple[int, int], second: tuple[int, int], *, why: str) -> Figure:
+    """How much the share of hits in the second group exceeds that in the first; each group is (hits, n).
+
+    The groups are independent; the interval is Newcombe's method 10, from the Wilson limits of both (Newcombe 1998, Stat.
+    Med. 17:873). `why` is the sentence for an empty group.
+    """
+    if not first[1] or not second[1]:
+        return undefined(why, n=first[1] + second[1])
+    (low_1, high_1), (low_2, high_2) = wilson(*first), wilson(*second)
+    share_1, share_2 = first[0] / first[1], second[0] / second[1]
+    return Figure(
+        value=share_2 - share_1,
+        low=max(-1.0, share_2 - share_1 - math.hypot(share_2 - low_2, high_1 - share_1)),
+        high=min(1.0, share_2 - share_1 + math.hypot(high_2 - share_2, share_1 - low_1)),
+        n=first[1] + second[1],
+    )
+
+
 def mcnemar_p(*, gained: int, lost: int) -> float:
     """Two-sided exact p-value that gains and losses are equally likely; 1 when nothing changed (McNemar 1947)."""
     changed = gained + lost

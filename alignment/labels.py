@@ -52,6 +52,7 @@ class ReasonCode(StrEnum):
     TIE = "TIE"
     NOT_UNANIMOUS = "NOT_UNANIMOUS"
     AWAITS_ADJUDICATION = "AWAITS_ADJUDICATION"
+    SUPERSEDED = "SUPERSEDED"
     NAME_DIFFERS = "NAME_DIFFERS"
     INVALID_VALUE = "INVALID_VALUE"
     INVALID_TRACE = "INVALID_TRACE"
@@ -79,12 +80,16 @@ class Vote:
         value: The answer; None for an error or “cannot judge”, which never vote but do replace an older answer.
         rationale: The reason, in the giver's words.
         created_at: When; of two answers without a time, the later in the sequence is the newer.
+        is_settlement: Whether somebody settled the label with it: no vote, but the decision over all votes.
+        is_superseded: Whether the guideline words its value differently now, so that it counts no more.
     """
 
     source_id: str
     value: Value | None
     rationale: str = ""
     created_at: datetime | None = None
+    is_settlement: bool = False
+    is_superseded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +100,9 @@ class Settled:
         value: The label's value.
         rule: The rule that settled it.
         votes: How many people gave each value, by `value_key`.
-        by: Who gave the winning value, oldest answer first.
+        by: Who gave the winning value, oldest answer first; of a settlement, who settled it.
         rationale: Their reasons, one a line.
+        settled_at: When somebody settled it; None for a label that the votes make by themselves.
     """
 
     value: Value
@@ -104,6 +110,7 @@ class Settled:
     votes: dict[str, int]
     by: tuple[str, ...]
     rationale: str = ""
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,16 +154,30 @@ def settle(
 ) -> Settled | Unsettled:
     """The label that the votes make under a rule. One person has one vote, the newest.
 
+    A settlement is the label under every rule; the people who answered with its value lend it their reasons when it
+    gives none.
+
     Args:
-        votes: Everybody's valid answers, corrections included, oldest first.
+        votes: Everybody's valid answers, corrections included, oldest first, and the settlement if there is one.
         rule: SINGLE and MAJORITY take the value most people gave (SINGLE is content with one person),
             UNANIMOUS wants all alike, ADJUDICATED takes the adjudicator's answer alone.
         adjudicator: The source id of the one who decides under ADJUDICATED.
     """
-    newest = _newest_per_person(votes)
-    if not newest:
-        return _unsettled(ReasonCode.NO_FEEDBACK, "Nobody has given feedback yet.")
+    everything = list(votes)
+    given = _newest_per_person(vote for vote in everything if not vote.is_settlement)
+    newest = [vote for vote in given if not vote.is_superseded]
     answers = [vote for vote in newest if vote.value is not None]
+    settlements = [vote for vote in everything if vote.is_settlement]
+    for decision in settlements:
+        if not decision.is_superseded and decision.value is not None:
+            return _by_decision(decision, answers)
+    if not given and not settlements:
+        return _unsettled(ReasonCode.NO_FEEDBACK, "Nobody has given feedback yet.")
+    if not newest:
+        return _unsettled(
+            ReasonCode.SUPERSEDED,
+            "It was answered under an earlier wording of the guideline; it has to be looked at again.",
+        )
     if rule is LabelRule.ADJUDICATED:
         deciding = [vote for vote in answers if vote.source_id == adjudicator]
         if not deciding:
@@ -322,6 +343,16 @@ def _label(winners: Sequence[Vote], answers: Sequence[Vote], rule: LabelRule) ->
         by=tuple(vote.source_id for vote in winners),
         rationale="\n".join(reasons),
     )
+
+
+def _by_decision(decision: Vote, answers: Sequence[Vote]) -> Settled:
+    agreeing = [vote for vote in answers if value_key(vote.value) == value_key(decision.value)]
+    label = _label(
+        [decision] if decision.rationale.strip() else [*agreeing, decision],
+        answers,
+        LabelRule.ADJUDICATED,
+    )
+    return replace(label, by=(decision.source_id,), settled_at=decision.created_at)
 
 
 def _unsettled(code: ReasonCode, text: str) -> Unsettled:

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 
 from annotator.http import AuthedRequest
-from annotator.models import Role, User
+from annotator.models import Judge, Role, User
 from annotator.models.people import ROLE_RANK
 
 P = ParamSpec("P")
@@ -57,3 +57,16 @@ def role_required(role: Role | str) -> Callable[[View[P]], View[P]]:
         return guarded
 
     return decorate
+
+
+def require_settler(user: User, judge: Judge) -> None:
+    """Refuse a user who may not settle the judge's labels.
+
+    Raises:
+        PermissionDenied: with a sentence that says who can.
+    """
+    if not judge.may_be_settled_by(user):
+        raise PermissionDenied(
+            "Only team leads, admins and the person named to settle this judge's labels can do this; "
+            "ask one of your team."
+        )

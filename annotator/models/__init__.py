@@ -23,6 +23,7 @@ from annotator.models.sessions import (
     SkipReason,
     StandingRule,
 )
+from annotator.models.settling import Cause, DisagreementCause, Settlement
 from annotator.models.traces import Experiment, ExperimentTag, Span, Trace, TraceFact, TraceState
 from annotator.models.work import LIVE, LeasedWork, Worker, WorkStatus
 
@@ -37,6 +38,8 @@ __all__ = [
     "Assessment",
     "Assignment",
     "AssignmentState",
+    "Cause",
+    "DisagreementCause",
     "Experiment",
     "ExperimentTag",
     "FeedbackSession",
@@ -63,6 +66,7 @@ __all__ = [
     "Scope",
     "SessionJudge",
     "SessionStatus",
+    "Settlement",
     "SignInLink",
     "SkipReason",
     "Source",

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from alignment.labels import LabelRule, Side, Sides
 from alignment.readiness import Thresholds
+from alignment.wording import Wording
 from annotator.models.fields import JSONTextField
-from annotator.models.people import User
+from annotator.models.people import Role, User
 from annotator.models.traces import Experiment
 from judges.instructions import Demonstration, InstructionsJudge
 from judges.values import Value, ValueType
@@ -55,6 +56,8 @@ class Judge(models.Model):
         default=LabelRule.MAJORITY.value,
     )
     adjudicator = models.CharField(max_length=250, blank=True)
+    # Whether answers given by a wording of the guideline that has changed since teach no more.
+    only_current_guideline = models.BooleanField(default=False)
     minimum_labels = models.PositiveIntegerField(default=10)
     recommended_labels = models.PositiveIntegerField(default=50)
     minimum_share = models.FloatField(default=0.30)
@@ -115,6 +118,12 @@ class Judge(models.Model):
     def side_of(self, value: Value) -> Side:
         """The side that a value counts for."""
         return self.sides.side_of(value)
+
+    def may_be_settled_by(self, user: User) -> bool:
+        """Whether the user may settle its labels: a lead or admin of its team, or the member it names for that."""
+        team = self.experiment.team_id
+        is_named = bool(self.adjudicator) and self.adjudicator == user.username
+        return user.has_role(team, Role.LEAD) or (is_named and user.has_role(team, Role.EXPERT))
 
 
 class JudgeVersion(models.Model):
@@ -185,12 +194,20 @@ class JudgeVersion(models.Model):
 
 
 class GuidelineVersion(models.Model):
-    """The experts' written criteria: a text, and per value when to choose it. Never changed, only followed."""
+    """The experts' written criteria: a text, and per value when to choose it. Never changed, only followed.
+
+    The three columns by value have `value_key`s as keys. `touches_all` says that every earlier answer has to be looked
+    at again, and not only those whose value is worded differently now.
+    """
 
     judge = models.ForeignKey(Judge, on_delete=models.CASCADE, related_name="guidelines")
     number = models.PositiveIntegerField()
     text = models.TextField(blank=True)
     choose_when = JSONTextField(default=dict, blank=True)
+    do_not_choose = JSONTextField(default=dict, blank=True)
+    example = JSONTextField(default=dict, blank=True)
+    change_note = models.CharField(max_length=500, blank=True)
+    touches_all = models.BooleanField(default=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -205,3 +222,14 @@ class GuidelineVersion(models.Model):
 
     def __str__(self) -> str:
         return f"guideline {self.number} of judge {self.judge_id} ({self.pk})"
+
+    @property
+    def wording(self) -> Wording:
+        """What it says of each value."""
+        return Wording(
+            number=self.number,
+            choose_when=self.choose_when,
+            do_not_choose=self.do_not_choose,
+            example=self.example,
+            touches_all=self.touches_all,
+        )

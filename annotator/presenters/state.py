@@ -23,6 +23,7 @@ _REASON_WORDS = {
     ReasonCode.TIE: "People are tied",
     ReasonCode.NOT_UNANIMOUS: "People disagree, and the rule wants all alike",
     ReasonCode.AWAITS_ADJUDICATION: "They wait for the person who settles",
+    ReasonCode.SUPERSEDED: "They were answered under an earlier wording of the guideline",
     ReasonCode.NAME_DIFFERS: "The feedback bears another name",
     ReasonCode.INVALID_VALUE: "The feedback does not fit the judge's values",
     ReasonCode.NO_VERDICT: "The judge has given no verdict yet",

@@ -20,6 +20,7 @@ from annotator.models import (
     Trace,
 )
 from annotator.models.feedback import AssessmentQuerySet
+from annotator.services.first_answers import first_ratings
 from judges.values import Value, ValueKind, value_key
 
 ByItem = dict[str, Value]  # an item is a trace under a judge's name
@@ -61,7 +62,7 @@ def agreement_of(judge: Judge) -> Agreement:
     foreign = _by_source(verdict for verdict in verdicts if verdict.version is None)
     return Agreement(
         labels=_tally(labels),
-        humans=scale.among_people(_ratings([judge])),
+        humans=scale.among_people(first_ratings([judge])),
         versions=_by_version(judge, verdicts, labels, scale),
         sources={source: scale.compare(labels, by_item) for source, by_item in foreign.items()},
     )
@@ -74,7 +75,7 @@ def version_trend(judge: Judge) -> tuple[VersionAgreement, ...]:
 
 def expert_agreement(judge: Judge) -> HumanAgreement:
     """How far people agree among each other under the judge's name; in one query."""
-    return _Scale.of([judge]).among_people(_ratings([judge]))
+    return _Scale.of([judge]).among_people(first_ratings([judge]))
 
 
 def agreement_report(judges: Sequence[Judge]) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def agreement_report(judges: Sequence[Judge]) -> dict[str, Any]:
         "judges": {source id: {"n", "accuracy", …}}, "why": {figure: sentence}}`. Undefined figures are None, and `why`
         says why. Under `details` each figure comes with its interval and n.
     """
-    labels, ratings, scale = _labels(judges), _ratings(judges), _Scale.of(judges)
+    labels, ratings, scale = _labels(judges), first_ratings(judges), _Scale.of(judges)
     humans = {
         "raters": sorted({rater for answers in ratings.values() for rater in answers}),
         **scale.among_people(ratings).to_dict(),
@@ -126,17 +127,6 @@ def _labels(judges: Sequence[Judge]) -> ByItem:
         _item(name, trace): value
         for name, trace, value in rows.values_list("judge__name", "trace_id", "value")
     }
-
-
-def _ratings(judges: Sequence[Judge]) -> dict[str, ByPerson]:
-    """Valid answers on whole traces by item and person, without the adjudicator's."""
-    adjudicators = {(judge.name, judge.adjudicator) for judge in judges if judge.adjudicator}
-    answers = _with_value(Assessment.objects.human(), judges).order_by("created_at", "pk")
-    ratings: dict[str, ByPerson] = defaultdict(dict)
-    for name, trace, person, value in answers.values_list("name", "trace_id", "source_id", "value"):
-        if value is not None and (name, person) not in adjudicators:
-            ratings[_item(name, trace)][person] = value
-    return dict(ratings)
 
 
 def _verdicts(judges: Sequence[Judge]) -> list[_Verdict]:

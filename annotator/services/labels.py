@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,34 +11,66 @@ from django.db import transaction
 from django.utils import timezone
 
 from alignment.labels import LabelRule, Reason, ReasonCode, Settled, Unsettled, Vote, settle
+from alignment.wording import Touched, touched_since
 from annotator import tasks
-from annotator.models import Assessment, Judge, Label, Trace
+from annotator.models import Assessment, Judge, Label, Settlement, Trace
 from annotator.services.queueing import send_on_commit
 from judges.values import InvalidValueError, Value, ValueType, value_key
 
 CHUNK = 500
 
-_VOTE_FIELDS = ("trace_id", "source_id", "value", "rationale", "created_at")
+_VOTE_FIELDS = ("trace_id", "source_id", "value", "value_key", "rationale", "guideline__number")
 
 Settler = Callable[[list[Vote]], Settled | Unsettled]
 
 
-def votes_by_trace(judge: Judge, *, traces: Iterable[int] | None = None) -> dict[int, list[Vote]]:
-    """Everybody's valid answers under the judge's name on whole traces, by trace, oldest first.
+def votes_by_trace(
+    judge: Judge,
+    *,
+    traces: Iterable[int] | None = None,
+    only_current_guideline: bool | None = None,
+) -> dict[int, list[Vote]]:
+    """Everybody's valid answers under the judge's name on whole traces, by trace, oldest first, and the settlement.
 
     An answer without a value ("cannot judge") is a vote with None: it counts as an answer, never as a value.
+
+    Args:
+        traces: Only these; None for all.
+        only_current_guideline: Whether answers by a superseded wording are marked as such; None as the judge is set.
     """
     answers = Assessment.objects.human().for_judge(judge).filter(span_id="")
+    settlements = Settlement.objects.in_force().filter(judge=judge)
     if traces is not None:
-        answers = answers.filter(trace__in=traces)
-    votes: dict[int, list[Vote]] = defaultdict(list)
-    for trace, source, value, rationale, created_at in answers.order_by(
-        "created_at", "pk"
-    ).values_list(*_VOTE_FIELDS):
-        votes[trace].append(
-            Vote(source_id=source, value=value, rationale=rationale, created_at=created_at)
+        answers, settlements = (
+            answers.filter(trace__in=traces),
+            settlements.filter(trace__in=traces),
         )
+    if only_current_guideline is None:
+        only_current_guideline = judge.only_current_guideline
+    touched = touched_by_number(judge) if only_current_guideline else {}
+    votes: dict[int, list[Vote]] = defaultdict(list)
+    for is_settlement, rows in (
+        (False, answers.order_by("created_at", "pk").values_list(*_VOTE_FIELDS, "created_at")),
+        (True, settlements.order_by("pk").values_list(*_VOTE_FIELDS, "settled_at")),
+    ):
+        for trace, source, value, key, rationale, number, at in rows:
+            wording = touched.get(number or 0)
+            votes[trace].append(
+                Vote(
+                    source_id=source,
+                    value=value,
+                    rationale=rationale,
+                    created_at=at,
+                    is_settlement=is_settlement,
+                    is_superseded=wording is not None and wording.touches(key),
+                )
+            )
     return votes
+
+
+def touched_by_number(judge: Judge) -> dict[int, Touched]:
+    """What the guideline in force has changed since each of its versions; number 0 is before the first."""
+    return touched_since(guideline.wording for guideline in judge.guidelines.all())
 
 
 def lock_judge(judge: Judge) -> None:
@@ -122,7 +154,7 @@ def refresh_labels(*, judge: Judge) -> int:
     """
     with transaction.atomic():
         lock_judge(judge)
-        wanted = _settled_by_trace(judge, settler(judge))
+        wanted = settled_by_trace(settler(judge), votes_by_trace(judge))
         current = {label.trace_id: label for label in Label.objects.filter(judge=judge)}
         gone = [label.pk for trace, label in current.items() if trace not in wanted]
         new = [
@@ -152,24 +184,6 @@ def refresh_labels(*, judge: Judge) -> int:
     return len(gone) + len(new) + len(changed)
 
 
-def preview_rule(*, judge: Judge, rule: LabelRule, adjudicator: str = "") -> dict[str, int]:
-    """What another rule would do to the labels, before it is applied.
-
-    Returns:
-        `{"before": labels now, "after": labels then, "changed": labels of another value, "gained": …, "lost": …}`
-    """
-    now = {label.trace_id: label.value_key for label in Label.objects.filter(judge=judge)}
-    settled_then = _settled_by_trace(judge, settler(judge, rule=rule, adjudicator=adjudicator))
-    then = {trace: value_key(settled.value) for trace, settled in settled_then.items()}
-    return {
-        "before": len(now),
-        "after": len(then),
-        "changed": sum(1 for trace in now.keys() & then.keys() if now[trace] != then[trace]),
-        "gained": len(then.keys() - now.keys()),
-        "lost": len(now.keys() - then.keys()),
-    }
-
-
 def look_at_readiness(judge: Judge) -> None:
     """Have a worker see, once this transaction stands, whether the judge can now be aligned."""
     automatic = Judge.objects.filter(pk=judge.pk, alignment_policy=Judge.AlignmentPolicy.AUTOMATIC)
@@ -177,11 +191,12 @@ def look_at_readiness(judge: Judge) -> None:
         send_on_commit(tasks.start_run_if_due, [judge.pk])
 
 
-def _settled_by_trace(judge: Judge, settle_all: Settler) -> dict[int, Settled]:
+def settled_by_trace(settle_all: Settler, votes: Mapping[int, list[Vote]]) -> dict[int, Settled]:
+    """The labels that the votes make, by trace; traces without one are left out."""
     return {
         trace: settled
-        for trace, votes in votes_by_trace(judge).items()
-        if isinstance(settled := settle_all(votes), Settled)
+        for trace, answers in votes.items()
+        if isinstance(settled := settle_all(answers), Settled)
     }
 
 
@@ -192,5 +207,5 @@ def _columns(settled: Settled) -> dict[str, Any]:
         "rule": settled.rule.value,
         "votes": settled.votes,
         "settled_by": ", ".join(settled.by)[:500],
-        "settled_at": timezone.now(),
+        "settled_at": settled.settled_at or timezone.now(),
     }

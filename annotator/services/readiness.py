@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from alignment.labels import Settled
 from alignment.readiness import Readiness, TraceState, readiness
-from annotator.models import Assessment, Judge, Trace, User
+from annotator.models import Assessment, Judge, Settlement, Trace, User
 from annotator.services.labels import parser, settler, votes_by_trace
 from judges.values import InvalidValueError, Value, ValueKind
 
@@ -108,8 +108,12 @@ def review_next(*, judge: Judge, user: User, limit: int = 20) -> list[str]:
 
 
 def _reviewed(judge: Judge) -> models.QuerySet[Assessment, int]:
+    """Traces that somebody answered, or whose label somebody settled before the answers were withdrawn."""
     answers = Assessment.objects.human().for_judge(judge).filter(span_id="")
-    return answers.values_list("trace_id", flat=True)
+    settled = Settlement.objects.in_force().filter(judge=judge)
+    return answers.values_list("trace_id", flat=True).union(
+        settled.values_list("trace_id", flat=True)
+    )
 
 
 def _unreviewed(judge: Judge) -> list[tuple[str, Value]]:

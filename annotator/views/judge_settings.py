@@ -16,7 +16,7 @@ from annotator.permissions import require_role
 from annotator.presenters.words import count, value_text
 from annotator.services import judges as judge_service
 from annotator.services.judges import JudgeServiceError
-from annotator.services.labels import preview_rule
+from annotator.services.label_previews import preview_rules
 from annotator.views.judges import get_judge, judge_context
 from annotator.views.optimizer_form import OptimizerForm
 from annotator.views.policy_forms import GuidelineForm, SettingsForm
@@ -115,15 +115,14 @@ def _save_guideline(request: AuthedRequest, judge: Judge, form: GuidelineForm) -
 def _rule_rows(judge: Judge, form: SettingsForm) -> list[dict[str, Any]]:
     """Every rule with what it would do to the labels, so that nobody has to save to find out."""
     rows = []
+    previews = preview_rules(judge=judge) if judge.current_version else {}
     for radio in form["label_rule"]:
         rule = LabelRule(str(radio.data["value"]))
         row = {"radio": radio, "is_current": rule == judge.label_rule, "effect": ""}
-        if rule is LabelRule.ADJUDICATED and not judge.adjudicator:
+        if rule in previews:
+            row["effect"] = _effect(previews[rule].counts())
+        elif rule is LabelRule.ADJUDICATED:
             row["effect"] = "Name the person first to see what would change."
-        else:
-            row["effect"] = _effect(
-                preview_rule(judge=judge, rule=rule, adjudicator=judge.adjudicator)
-            )
         rows.append(row)
     return rows
 

@@ -242,7 +242,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_labels(
     _fill(judge, labels=180, versions=2, unreviewed=50)
     with CaptureQueriesContext(connection) as many:
         assert readiness_of(Judge.objects.get(pk=judge.pk)).usable == 200
-    assert len(many) == len(few) <= 6
+    assert len(many) == len(few) <= 7
     with CaptureQueriesContext(connection) as reviewing:
         assert review_next(judge=judge, user=alice)
     assert len(reviewing) <= 7

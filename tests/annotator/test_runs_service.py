@@ -15,7 +15,7 @@ from alignment.labels import LabelRule
 from annotator.demo import model as demo_model
 from annotator.demo.http_stub import StubAnswer, StubServer
 from annotator.models import ActivityLog, AlignmentRun, Assessment, Judge, Team, User, WorkStatus
-from annotator.services import jobs, judges, labels, runs
+from annotator.services import jobs, judges, label_previews, runs
 from annotator.services.agreement import agreement_of
 from judges.errors import NotEnoughFeedbackError
 from judges.llm import register_local_provider
@@ -335,8 +335,10 @@ def test_changing_the_rule_shows_first_what_it_does_to_the_labels(
 ) -> None:
     trace = judge.experiment.traces.earliest("pk")
     create_feedback(judge=judge, trace=trace, author=adam, value="poor")
-    preview = labels.preview_rule(judge=judge, rule=LabelRule.ADJUDICATED, adjudicator="adam")
-    assert preview == {"before": 43, "after": 1, "changed": 0, "gained": 1, "lost": 43}
+    preview = label_previews.preview_rule(
+        judge=judge, rule=LabelRule.ADJUDICATED, adjudicator="adam"
+    )
+    assert preview.counts() == {"before": 43, "after": 1, "changed": 0, "gained": 1, "lost": 43}
     judges.update_settings(
         actor=adam, judge=judge, label_rule=LabelRule.ADJUDICATED.value, adjudicator="adam"
     )
