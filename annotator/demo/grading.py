@@ -144,20 +144,22 @@ def judge(
         shaken = min(1.0, max(0.0, opinion + noise))
         place = min(steps - 1, int((1 - shaken) * steps))
         return Verdict(value=value_at(place, form), rationale=_impression(text, opinion))
-    met = [criterion for criterion in criteria if criterion.is_met(text)]
-    violated = [criterion for criterion in criteria if criterion not in met]
-    place = violated_steps(len(violated), len(criteria), steps)
+    violated = sum(not criterion.is_met(text) for criterion in criteria)
+    place = violated_steps(violated, len(criteria), steps)
     if chance("slip", *dice) < 0.12 * temperature:
         place += 1 if chance("side", *dice) < 0.5 else -1
         place = min(steps - 1, max(0, place))
-    return Verdict(value=value_at(place, form), rationale=_findings(text, met, violated))
+    return Verdict(value=value_at(place, form), rationale=findings(text, criteria))
 
 
 def _joined(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _findings(text: JudgedText, met: Sequence[Criterion], violated: Sequence[Criterion]) -> str:
+def findings(text: JudgedText, criteria: Sequence[Criterion]) -> str:
+    """What the answer does about each criterion, in a sentence."""
+    met = [criterion for criterion in criteria if criterion.is_met(text)]
+    violated = [criterion for criterion in criteria if criterion not in met]
     good = _joined([criterion.finding(text) for criterion in met]) if met else ""
     bad = _joined([criterion.finding(text) for criterion in violated]) if violated else ""
     if not bad:

@@ -1,7 +1,7 @@
-"""A local HTTP server that speaks OpenAI's chat protocol, for tests and benchmarks.
+"""A local HTTP server that speaks OpenAI's chat and embedding protocols, for tests and benchmarks.
 
 It answers with a function's text after a settable latency, can fail in every way a provider fails, and counts what it
-is asked. In process it is a context manager on a free port:
+is asked. Its embeddings count words, so that texts with common words are near each other. In process it is a context manager on a free port:
 
     with StubServer(respond) as stub:
         make_judge(..., base_url=stub.base_url)
@@ -13,10 +13,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
+import math
+import re
 import signal
 import sys
 import threading
+import zlib
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -38,7 +43,9 @@ _REASONS = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
-_PATHS = (b"/v1/chat/completions", b"/chat/completions")
+_CHAT_PATHS = (b"/v1/chat/completions", b"/chat/completions")
+_EMBEDDING_PATHS = (b"/v1/embeddings", b"/embeddings")
+_DIMENSIONS = 256  # of an embedding, where the request names no number
 _MOST_RECORDED = 10_000  # requests kept for inspection; a benchmark sends more
 
 
@@ -80,7 +87,8 @@ class StubServer:
         rejects: Values of `response_format.type` that are refused with 400.
         bodies: The latest request bodies, oldest first.
         headers: Their headers, names in lower case.
-        calls: Number of requests so far, refused ones included.
+        calls: Number of chat requests so far, refused ones included.
+        embeddings: Number of embedding requests so far, refused ones included.
         connections: Number of connections so far.
         max_in_flight: Most requests that were being answered at one time.
     """
@@ -105,6 +113,7 @@ class StubServer:
         self.bodies: deque[dict[str, Any]] = deque(maxlen=_MOST_RECORDED)
         self.headers: deque[dict[str, str]] = deque(maxlen=_MOST_RECORDED)
         self.calls = 0
+        self.embeddings = 0
         self.connections = 0
         self.in_flight = 0
         self.max_in_flight = 0
@@ -148,7 +157,10 @@ class StubServer:
 
     def answer(self, body: dict[str, Any]) -> StubAnswer:
         """Count the request and take its answer from the schedule."""
-        self.calls += 1
+        if "input" in body:
+            self.embeddings += 1
+        else:
+            self.calls += 1
         self.bodies.append(body)
         asked_format = (body.get("response_format") or {}).get("type")
         if asked_format in self.rejects:
@@ -203,15 +215,19 @@ class _Connection(asyncio.Protocol):
 
     def _take(self, request_line: bytes, headers: dict[str, str], content: bytes) -> None:
         method, path, *_ = request_line.split(b" ")
-        if method != b"POST" or path not in _PATHS:
-            self._write(
-                StubAnswer(status=404, message="POST /v1/chat/completions is all there is"), {}
-            )
+        if method != b"POST" or path not in (*_CHAT_PATHS, *_EMBEDDING_PATHS):
+            all_there_is = "POST /v1/chat/completions and /v1/embeddings are all there is"
+            self._write(StubAnswer(status=404, message=all_there_is), {})
             return
         try:
             body = json.loads(content)
         except ValueError:
             self._write(StubAnswer(status=400, message="the body is not JSON"), {})
+            return
+        is_embedding = path in _EMBEDDING_PATHS
+        if is_embedding != ("input" in body):
+            needed = "input" if is_embedding else "messages and no input"
+            self._write(StubAnswer(status=400, message=f"the body must have {needed}"), {})
             return
         stub = self._stub
         stub.headers.append(headers)
@@ -241,6 +257,8 @@ class _Connection(asyncio.Protocol):
         elif status >= 400:
             error = {"message": answer.message, "type": "stub_error", "code": answer.code or None}
             content = json.dumps({"error": error}).encode()
+        elif "input" in body:
+            content = json.dumps(_embeddings(body)).encode()
         else:
             text = answer.text if answer.text is not None else self._stub.respond(body)
             content = json.dumps(_completion(body, text, answer.finish_reason)).encode()
@@ -251,6 +269,34 @@ class _Connection(asyncio.Protocol):
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
         head = "\r\n".join([*lines, f"Content-Length: {len(content)}", "", ""])
         self._transport.write(head.encode() + content)
+
+
+def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
+    texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    vectors = [_embedding(str(text), body.get("dimensions") or _DIMENSIONS) for text in texts]
+    if body.get("encoding_format") == "base64":
+        coded = [base64.b64encode(vector.tobytes()).decode() for vector in vectors]
+    else:
+        coded = [list(vector) for vector in vectors]  # type: ignore[misc]  # one or the other
+    tokens = sum(len(str(text)) for text in texts) // 4 + 1
+    return {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": index, "embedding": vector}
+            for index, vector in enumerate(coded)
+        ],
+        "model": body.get("model", ""),
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+
+
+def _embedding(text: str, dimensions: int) -> array[float]:
+    """The text's words, each counted in a place that its hash names; of length 1."""
+    counts = array("f", bytes(4 * dimensions))
+    for word in re.findall(r"\w+", text.lower()):
+        counts[zlib.crc32(word.encode()) % dimensions] += 1.0
+    length = math.sqrt(sum(count * count for count in counts)) or 1.0
+    return array("f", (count / length for count in counts))
 
 
 def _completion(body: dict[str, Any], text: str, finish_reason: str) -> dict[str, Any]:

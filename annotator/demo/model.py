@@ -13,10 +13,14 @@ from typing import Any
 
 from annotator.demo.criteria import Criterion, criteria_in
 from annotator.demo.grading import judge
+from annotator.demo.mlflow_prompts import fields_in, records_in, task_in
+from annotator.demo.pairs import judge_pair, pair_of_fields
 from annotator.demo.prompts import (
     AnswerForm,
     answer_form,
     case_in,
+    case_of_fields,
+    fields_of,
     instructions_in,
     loaded,
     sections_of,
@@ -59,14 +63,15 @@ def respond(body: dict[str, Any]) -> str:
 
 def _judge(body: dict[str, Any], system: str, user: str, *, temperature: float, seed: Any) -> str:
     form = answer_form(body, system)
-    instructions = instructions_in(system)
-    verdict = judge(
-        case_in(user),
-        criteria_in(instructions),
-        form,
-        temperature=temperature,
-        dice=(instructions, user, seed),
-    )
+    instructions = task_in(system) or instructions_in(system)
+    criteria, dice = criteria_in(instructions), (instructions, user, seed)
+    fields = fields_in(user) or fields_of(user)
+    pair = pair_of_fields(fields)
+    if pair and set(pair.names) <= set(form.categories):
+        verdict = judge_pair(pair, criteria, form.categories, temperature=temperature, dice=dice)
+    else:
+        case = case_of_fields(fields) if fields else case_in(user)
+        verdict = judge(case, criteria, form, temperature=temperature, dice=dice)
     values = dict.fromkeys(form.fields, verdict.rationale) | {form.value_field: verdict.value}
     return _laid_out(values, form)
 
@@ -132,12 +137,14 @@ def _propose(sections: dict[str, str], system: str) -> str:
 
 def _distill(user: str) -> str:
     """Guidelines from a list of labelled cases in JSON, each with the cases that its criterion tells apart."""
-    lessons = lessons_in(_first_list(user))
+    lessons = lessons_in(records_in(user) or _first_list(user))
     guidelines = [
         {
             "guideline_text": criterion.sentence,
             "source_trace_ids": [
-                lesson.source for lesson in lessons if not criterion.is_met(lesson.text)
+                lesson.source
+                for lesson in lessons
+                if not all(criterion.is_met(text) for text in lesson.texts)
             ][:10],
         }
         for criterion in criteria_from(lessons, [])

@@ -137,15 +137,16 @@ def _turns(conversation: Any) -> list[tuple[str, str]]:
     return [(role.lower(), content.strip()) for role, content in _headed(_TURN, conversation)]
 
 
-def case_in(text: str) -> JudgedText:
-    """The case in the text of a prompt: tagged blocks, DSPy sections, or else the whole text."""
+def fields_of(text: str) -> dict[str, Any]:
+    """The named parts of the case in a prompt, from tagged blocks or DSPy's sections; empty where it has neither."""
     blocks = dict(_TAG.findall(text))
-    if blocks:
-        return case_of_fields(blocks)
-    sections = sections_of(text)
-    if sections:
-        return case_of_fields({name: loaded(value) for name, value in sections.items()})
-    return JudgedText(answer=_REMINDER.sub("", text).strip())
+    return blocks or {name: loaded(value) for name, value in sections_of(text).items()}
+
+
+def case_in(text: str) -> JudgedText:
+    """The case in the text of a prompt: its named parts, or else the whole text."""
+    fields = fields_of(text)
+    return case_of_fields(fields) if fields else JudgedText(answer=_REMINDER.sub("", text).strip())
 
 
 def instructions_in(system: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from annotator.demo.criteria import MAX_WORDS, Criterion, JudgedText, merge, wishes_in
 from annotator.demo.grading import best_first, chance, violated_steps, worth_of
+from annotator.demo.pairs import Pair, pair_of_fields
 from annotator.demo.prompts import case_of_fields, loaded
 from annotator.demo.vocabulary import VOCABULARY
 
@@ -34,6 +35,35 @@ class Lesson:
     value: Any = None
     comment: str = ""
     source: str = ""
+    pair: Pair | None = None
+
+    @property
+    def texts(self) -> tuple[JudgedText, ...]:
+        """The answers of the case: one, or the two that were compared."""
+        return (self.pair.first, self.pair.second) if self.pair else (self.text,)
+
+    def fits(self, criterion: Criterion) -> bool:
+        """Whether the person's value is what this criterion alone would give."""
+        if self.pair:
+            return self.pair.tells_apart(criterion, self.value)
+        return criterion.is_met(self.text) == (worth_of(self.value) >= 0.5)
+
+    def wishes(self) -> list[Criterion]:
+        """The criteria that the comment stands for, as far as they fit the case."""
+        found = merge(wish for text in self.texts for wish in wishes_in(self.comment, text))
+        return [wish for wish in found if self.fits(wish)] if self.pair else found
+
+    def points(self, criteria: Sequence[Criterion], ranking: Sequence[Any]) -> float:
+        """1 when the criteria give the person's value, half a point for the next grade."""
+        if self.pair:
+            better = self.pair.better(criteria)
+            return float(
+                better == self.value or (better is None and self.value not in self.pair.names)
+            )
+        violated = sum(not criterion.is_met(self.text) for criterion in criteria)
+        place = [str(value) for value in ranking].index(str(self.value))
+        off = abs(violated_steps(violated, len(criteria), len(ranking)) - place)
+        return 1.0 if off == 0 else 0.5 if off == 1 and len(ranking) > 2 else 0.0
 
 
 def lesson_of(fields: dict[str, Any], metadata: Any) -> Lesson:
@@ -44,7 +74,8 @@ def lesson_of(fields: dict[str, Any], metadata: Any) -> Lesson:
             comments.append(item)
         elif _VALUE_KEY.match(key) and value is None:
             value = item
-    return Lesson(text=case_of_fields(fields), value=value, comment="\n".join(comments))
+    pair = pair_of_fields({name.lower(): part for name, part in fields.items()})
+    return Lesson(text=case_of_fields(fields), value=value, comment="\n".join(comments), pair=pair)
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -62,9 +93,7 @@ def advice_on(
     lesson: Lesson, stated: Sequence[Criterion], *, dice: tuple[object, ...]
 ) -> list[Criterion]:
     """New criteria from one case, for instructions that already state some; at least one where it can."""
-    wishes = [
-        criterion for criterion in wishes_in(lesson.comment, lesson.text) if criterion not in stated
-    ]
+    wishes = [criterion for criterion in lesson.wishes() if criterion not in stated]
     return wishes or _guess(lesson, stated, dice)
 
 
@@ -72,7 +101,6 @@ def _guess(
     lesson: Lesson, stated: Sequence[Criterion], dice: tuple[object, ...]
 ) -> list[Criterion]:
     """One notion that this answer has or lacks in the way its value suggests; a guess, to be tried out."""
-    is_good = worth_of(lesson.value) >= 0.5
     subjects = {criterion.subject for criterion in stated}
     options = [
         Criterion(notion=notion.key, is_wanted=notion.usually_wanted)
@@ -80,13 +108,13 @@ def _guess(
         if notion.key not in subjects
     ]
     if MAX_WORDS not in subjects:
-        factor = 1.3 if is_good else 0.7
+        factor = 1.3 if worth_of(lesson.value) >= 0.5 else 0.7
         options.append(
             Criterion(
                 notion=MAX_WORDS, limit=max(10, round(lesson.text.word_count * factor / 10) * 10)
             )
         )
-    fitting = [criterion for criterion in options if criterion.is_met(lesson.text) == is_good]
+    fitting = [criterion for criterion in options if lesson.fits(criterion)]
     return (
         [min(fitting, key=lambda criterion: chance(criterion.sentence, *dice))] if fitting else []
     )
@@ -100,7 +128,7 @@ def criteria_from(lessons: Sequence[Lesson], stated: Sequence[Criterion]) -> lis
     """
     named: dict[Criterion, int] = {}
     for lesson in lessons:
-        for criterion in wishes_in(lesson.comment, lesson.text):
+        for criterion in lesson.wishes():
             named[criterion] = named.get(criterion, 0) + 1
     valued = [lesson for lesson in lessons if lesson.value is not None]
     if len(valued) < _FEWEST_TO_COMPARE:
@@ -124,7 +152,7 @@ def criteria_from(lessons: Sequence[Lesson], stated: Sequence[Criterion]) -> lis
 
 
 def _every_criterion(lessons: Sequence[Lesson]) -> list[Criterion]:
-    counts = sorted(lesson.text.word_count for lesson in lessons)
+    counts = sorted(text.word_count for lesson in lessons for text in lesson.texts)
     limits = sorted(
         {max(10, round(counts[len(counts) * part // 10] / 10) * 10) for part in range(2, 10)}
     )
@@ -143,13 +171,7 @@ def _closeness(
     """The share of lessons on which these criteria give the person's value; half a point for the next grade."""
     if not criteria:
         return 1 / max(1, len(ranking))
-    places = {str(value): place for place, value in enumerate(ranking)}
-    points = 0.0
-    for lesson in lessons:
-        violated = sum(not criterion.is_met(lesson.text) for criterion in criteria)
-        off = abs(violated_steps(violated, len(criteria), len(ranking)) - places[str(lesson.value)])
-        points += 1.0 if off == 0 else 0.5 if off == 1 and len(ranking) > 2 else 0.0
-    return points / len(lessons)
+    return sum(lesson.points(criteria, ranking) for lesson in lessons) / len(lessons)
 
 
 def lessons_in(examples: Any) -> list[Lesson]:
@@ -163,15 +185,36 @@ def lessons_in(examples: Any) -> list[Lesson]:
         inputs = fields.get("inputs")
         shown = inputs if isinstance(inputs, dict) and "generated outputs" in fields else fields
         lesson = lesson_of(shown, fields)
+        value = lesson.value
+        if "generated outputs" in fields:
+            value = _value_in(comment)
+            if value is None:
+                value = _value_by_score(comment, fields["generated outputs"])
         lessons.append(
-            Lesson(
-                text=lesson.text,
-                value=_value_in(comment) if "generated outputs" in fields else lesson.value,
+            replace(
+                lesson,
+                value=value,
                 comment=_reason_in(comment),
                 source=str(fields.get("trace_id") or fields.get("id") or number),
             )
         )
     return lessons
+
+
+def _value_by_score(feedback: str, generated: Any) -> Any:
+    """The person's value where only a score of the judge's own value is told, as far as it follows from that."""
+    score = re.search(r"score of (true|false|[01](?:\.0)?)\b", feedback, re.IGNORECASE)
+    said = generated.get("result") if isinstance(generated, dict) else None
+    said = (
+        loaded(said.lower())
+        if isinstance(said, str) and said.lower() in {"true", "false"}
+        else said
+    )
+    if score is None or said is None:
+        return None
+    if score[1].lower() in {"true", "1", "1.0"}:
+        return said
+    return not said if isinstance(said, bool) else None
 
 
 def _value_in(feedback: str) -> Any:

@@ -1,10 +1,12 @@
 """The server that stands in for a provider."""
 
+import base64
 import http.client
 import json
 import signal
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 
 import annotator
@@ -52,3 +54,21 @@ def test_it_runs_alone_with_the_demo_model() -> None:
         server.send_signal(signal.SIGTERM)
         assert server.stdout.read().startswith("1 requests")
     assert server.returncode == 0
+
+
+def test_it_embeds_texts_by_their_words_in_both_forms_that_clients_ask_for(
+    stub: StubServer,
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", stub.port)
+    body = {"model": "m", "input": ["red lamp", "lamp red", "a chair"], "dimensions": 64}
+    status, text = post(connection, "/v1/embeddings", json.dumps(body))
+    assert status == 200
+    one, same, other = [item["embedding"] for item in json.loads(text)["data"]]
+    assert len(one) == 64
+    assert one == same != other
+    coded = json.dumps(body | {"encoding_format": "base64"})
+    item = json.loads(post(connection, "/embeddings", coded)[1])["data"][0]
+    assert list(array("f", base64.b64decode(item["embedding"]))) == one
+    assert post(connection, "/v1/embeddings", json.dumps(BODY))[0] == 400
+    connection.close()
+    assert (stub.calls, stub.embeddings) == (0, 2)
