@@ -18,6 +18,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -231,14 +232,18 @@ class Worker:
     """A side's process, asked one job at a time."""
 
     def __init__(self, python: str, side: str, model: Model) -> None:
+        self._folder = tempfile.TemporaryDirectory()
         script = {"ours": "our_side.py", "mlflow": "mlflow_side.py"}[side]
-        env = os.environ | {
-            "OPENAI_API_BASE": model.base_url,
-            "OPENAI_API_KEY": os.environ.get("OPENAI_API_KEY", "stub"),
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "DSPY_CACHEDIR": str(HERE / "nowhere"),
-            "BENCH_EMBEDDING": model.embedding_model or "",
-        }
+        env = (
+            os.environ
+            | {
+                "OPENAI_API_BASE": model.base_url,
+                "OPENAI_API_KEY": os.environ.get("OPENAI_API_KEY", "stub"),
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+                "DSPY_CACHEDIR": self._folder.name,  # what an earlier start was answered must not look free in this one
+                "BENCH_EMBEDDING": model.embedding_model or "",
+            }
+        )
         self._process = subprocess.Popen(
             [python, str(HERE / "made_tasks" / script)], env=env, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -263,6 +268,7 @@ class Worker:
     def __exit__(self, *_: Any) -> None:
         self._in.close()
         self._process.wait()
+        self._folder.cleanup()
 
 
 if __name__ == "__main__":

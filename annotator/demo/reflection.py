@@ -94,13 +94,13 @@ def advice_on(
 ) -> list[Criterion]:
     """New criteria from one case, for instructions that already state some; at least one where it can."""
     wishes = [criterion for criterion in lesson.wishes() if criterion not in stated]
-    return wishes or _guess(lesson, stated, dice)
+    return wishes or _guess([lesson], stated, dice)
 
 
 def _guess(
-    lesson: Lesson, stated: Sequence[Criterion], dice: tuple[object, ...]
+    lessons: Sequence[Lesson], stated: Sequence[Criterion], dice: tuple[object, ...]
 ) -> list[Criterion]:
-    """One notion that this answer has or lacks in the way its value suggests; a guess, to be tried out."""
+    """One notion that these answers have or lack in the way their values suggest; a guess, to be tried out."""
     subjects = {criterion.subject for criterion in stated}
     options = [
         Criterion(notion=notion.key, is_wanted=notion.usually_wanted)
@@ -108,16 +108,17 @@ def _guess(
         if notion.key not in subjects
     ]
     if MAX_WORDS not in subjects:
-        factor = 1.3 if worth_of(lesson.value) >= 0.5 else 0.7
-        options.append(
-            Criterion(
-                notion=MAX_WORDS, limit=max(10, round(lesson.text.word_count * factor / 10) * 10)
-            )
-        )
-    fitting = [criterion for criterion in options if lesson.fits(criterion)]
-    return (
-        [min(fitting, key=lambda criterion: chance(criterion.sentence, *dice))] if fitting else []
-    )
+        first = lessons[0]
+        factor = 1.3 if worth_of(first.value) >= 0.5 else 0.7
+        options.append(Criterion(notion=MAX_WORDS, limit=_rounded(first.text.word_count * factor)))
+    fitting = {option: sum(lesson.fits(option) for lesson in lessons) for option in options}
+    most = max(fitting.values())
+    best = [option for option, count in fitting.items() if count == most > 0]
+    return [min(best, key=lambda criterion: chance(criterion.sentence, *dice))] if best else []
+
+
+def _rounded(words: float) -> int:
+    return max(10, round(words / 10) * 10)
 
 
 def criteria_from(lessons: Sequence[Lesson], stated: Sequence[Criterion]) -> list[Criterion]:
@@ -132,7 +133,8 @@ def criteria_from(lessons: Sequence[Lesson], stated: Sequence[Criterion]) -> lis
             named[criterion] = named.get(criterion, 0) + 1
     valued = [lesson for lesson in lessons if lesson.value is not None]
     if len(valued) < _FEWEST_TO_COMPARE:
-        return merge([*stated, *named])
+        shown = tuple(lesson.text.answer for lesson in valued)
+        return merge([*stated, *(named or (_guess(valued, stated, shown) if valued else ()))])
     ranking = best_first(list({str(lesson.value): lesson.value for lesson in valued}.values()))
     options = [*named, *_every_criterion(valued)]
 
@@ -153,9 +155,7 @@ def criteria_from(lessons: Sequence[Lesson], stated: Sequence[Criterion]) -> lis
 
 def _every_criterion(lessons: Sequence[Lesson]) -> list[Criterion]:
     counts = sorted(text.word_count for lesson in lessons for text in lesson.texts)
-    limits = sorted(
-        {max(10, round(counts[len(counts) * part // 10] / 10) * 10) for part in range(2, 10)}
-    )
+    limits = sorted({_rounded(counts[len(counts) * part // 10]) for part in range(2, 10)})
     return [
         *(
             Criterion(notion=notion.key, is_wanted=notion.usually_wanted)
