@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from alignment.events import Progress, RunContext, Stage
+from alignment.instructions import mended
 from alignment.labels import Example
-from judges.base import Judge
 from judges.entities import AssessmentSource, Feedback, SourceType, Trace
 from judges.errors import MalformedAnswerError, OptimizerError
 from judges.instructions import Case, InstructionsJudge
-from judges.values import Value, ValueKind, ValueType, value_key
+from judges.values import Value
 
 Verdicts = dict[str, Value | None]
 FAILED = "(no usable verdict)"  # stands for a failed verdict where figures need a value; it equals no label
@@ -56,32 +56,6 @@ def judge_all(
     return verdicts
 
 
-def credit(value_type: ValueType, label: Value, verdict: Value | None) -> float:
-    """How right a verdict is, from 0 to 1: on an ordered scale a near miss is better than a wild one.
-
-    1 minus the distance over the range where values have an order and a range; else 1 for equal and 0 for not.
-    """
-    if verdict is None:
-        return 0.0
-    if value_key(label) == value_key(verdict):
-        return 1.0
-    if value_type.kind is ValueKind.CATEGORY and value_type.ordered:
-        order = [value_key(category) for category in value_type.categories]
-        if value_key(label) in order and value_key(verdict) in order:
-            steps = abs(order.index(value_key(label)) - order.index(value_key(verdict)))
-            return 1.0 - steps / (len(order) - 1)
-        return 0.0
-    if (
-        value_type.is_numeric
-        and value_type.minimum is not None
-        and value_type.maximum is not None
-        and not isinstance(label, str)
-        and not isinstance(verdict, str)
-    ):
-        return max(0.0, 1.0 - abs(label - verdict) / (value_type.maximum - value_type.minimum))
-    return 0.0
-
-
 def training_trace(example: Example, judge: InstructionsJudge) -> Trace:
     """The example as an optimizer gets it: the trace with the judge's verdict and one human feedback, the label."""
     verdict = Feedback(
@@ -99,21 +73,29 @@ def training_trace(example: Example, judge: InstructionsJudge) -> Trace:
     return replace(example.trace, assessments=(*example.trace.assessments, verdict, label))
 
 
-def adopt(judge: InstructionsJudge, proposal: Judge) -> InstructionsJudge:
-    """The judge with what a proposal may change: instructions, demonstrations, and the model with its parameters.
+def adopt(judge: InstructionsJudge, proposal: object) -> InstructionsJudge:
+    """The judge with what a proposal may change: instructions, examples, memory, and the model with its parameters.
 
     Name, type of value and description are the judge's own, whatever the optimizer wrote; so is the connection, unless
-    the proposal names another model.
+    the proposal names another model. Of a judge of another library only the instructions are taken. Placeholders that
+    the judge does not have lose their braces, and lost ones return.
 
     Raises:
-        OptimizerError: when the proposal is no judge made from instructions.
+        OptimizerError: when the proposal is no judge.
     """
-    if not isinstance(proposal, InstructionsJudge):
+    instructions = getattr(proposal, "instructions", None)
+    if not isinstance(instructions, str) or not instructions.strip():
         raise OptimizerError(
             f"The optimizer returned {type(proposal).__name__}, not a judge made by make_judge."
         )
+    adopted = replace(judge, instructions=mended(instructions, judge.variables))
+    if not isinstance(proposal, InstructionsJudge):
+        return adopted
     adopted = replace(
-        judge, instructions=proposal.instructions, demonstrations=proposal.demonstrations
+        adopted,
+        demonstrations=proposal.demonstrations,
+        memory=proposal.memory,
+        calibration=proposal.calibration,
     )
     if proposal.inference_params:
         adopted = replace(adopted, inference_params=proposal.inference_params)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from alignment.metric import Metric
 from judges.errors import Cancelled
 from judges.llm import Gateway
 
@@ -101,7 +102,8 @@ class RunContext:
     """The run that an optimizer works in. Optional to it: `current_run()` is None outside a run.
 
     Attributes:
-        gateway: Where model calls go, so that they are counted, paid for and stopped.
+        gateway: Where model calls go, so that they are counted, paid for and stopped. Its `calls_left` is the budget.
+        metric: What a verdict is worth.
         seed: The seed of the run.
         cancelled: Tells whether the run was cancelled.
         listener: Gets the events.
@@ -109,6 +111,7 @@ class RunContext:
     """
 
     gateway: Gateway
+    metric: Metric
     seed: int = 0
     cancelled: Callable[[], bool] = never
     listener: Emit = ignore

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from alignment.agreement import JudgeAgreement
+from alignment.intervals import Figure
 from alignment.sides import Side
 from alignment.versions import VersionComparison
 
@@ -70,7 +71,7 @@ def decide(
         is_cross_validated: Whether the labels were held out in turn rather than once and for all.
     """
     policy = policy or GatePolicy()
-    difference = comparison.difference
+    difference = comparison.deciding
     if difference.value is None or difference.low is None or difference.high is None:
         return Decision(
             outcome=Outcome.REJECT, reason="No label was left to test the candidate on."
@@ -106,10 +107,28 @@ def decide(
 def _figures(comparison: VersionComparison, *, is_cross_validated: bool) -> str:
     how = " in cross-validation" if is_cross_validated else ""
     before, after, difference = comparison.before, comparison.after, comparison.difference
-    return (
+    text = (
         f"agreement on {comparison.n} held-out labels{how} went from {_percent(before.value)} to "
-        f"{_percent(after.value)} ({_signed(difference.value)} points, 95 % interval {_signed(difference.low)} to "
-        f"{_signed(difference.high)}), {len(comparison.fixed)} fixed and {len(comparison.broken)} broken"
+        f"{_percent(after.value)} ({_change(difference)}), {len(comparison.fixed)} fixed and "
+        f"{len(comparison.broken)} broken"
+    )
+    old, new, worth = (
+        comparison.worth_before,
+        comparison.worth_after,
+        comparison.worth_difference,
+    )
+    if old is None or new is None or worth is None:
+        return text
+    return (
+        f"with near misses and the costs of errors counted, {_percent(old.value)} of the best possible became "
+        f"{_percent(new.value)} ({_change(worth)}); {text}"
+    )
+
+
+def _change(difference: Figure) -> str:
+    return (
+        f"{_signed(difference.value)} points, 95 % interval {_signed(difference.low)} to "
+        f"{_signed(difference.high)}"
     )
 
 

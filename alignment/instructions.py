@@ -22,9 +22,14 @@ def merged_instructions(original: str, proposed: str, variables: AbstractSet[str
     # DSPy removes common indentation and outer blanks from a program's instructions.
     plain = inspect.cleandoc(original).rstrip()
     if not proposed.startswith(plain):
-        return _with_lost_placeholders(without_foreign_placeholders(proposed, variables), variables)
+        return mended(proposed, variables)
     learnt = without_foreign_placeholders(proposed[len(plain) :], variables).strip()
     return f"{original.rstrip()}\n\n{learnt}" if learnt else original
+
+
+def mended(text: str, variables: AbstractSet[str]) -> str:
+    """The text with exactly the judge's placeholders: foreign ones lose their braces, lost ones are added."""
+    return _with_lost_placeholders(without_foreign_placeholders(text, variables), variables)
 
 
 def without_foreign_placeholders(text: str, variables: AbstractSet[str]) -> str:

@@ -7,7 +7,7 @@ it cannot. A label's value lies on a side (positive, negative or neutral), the c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -131,6 +131,7 @@ class Example:
         side: The side of the label.
         verdict_value: What the judge said when the examples were frozen; None when its verdict failed.
         group: Examples of one group (a conversation, equal inputs) never lie on both sides of a split.
+        votes: What each person said, by who said it; empty when that is not known.
     """
 
     trace: Trace
@@ -139,6 +140,7 @@ class Example:
     side: Side
     verdict_value: Value | None
     group: str
+    votes: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,6 +296,7 @@ def _example(
         side=sides.side_of(label.value),
         verdict_value=verdict.value,
         group=group,
+        votes={vote.source_id: vote.value for vote in votes if vote.value is not None},
     )
 
 

@@ -130,6 +130,12 @@ def list_optimizers() -> list[OptimizerInfo]:
     return [_describe(name, source) for name, source in sorted(_sources().items())]
 
 
+def version_of(name: str) -> str:
+    """The version of an optimizer, of its package where it has none of its own; empty when unknown."""
+    sources = _sources()
+    return _describe(name, sources[name]).version if name in sources else ""
+
+
 def _sources() -> dict[str, OptimizerSource | EntryPoint]:
     overrides = _overrides.get()
     if overrides is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from alignment.agreement import JudgeAgreement
 from alignment.evaluation import Verdicts
+from alignment.experts import BesideExperts
 from alignment.gate import Decision
 from alignment.labels import Example, Reason, Side
 from alignment.split import Split
@@ -62,6 +63,7 @@ class RunResult:
         before: Agreement of the current version on the tested labels.
         after: Agreement of the candidate on them; None when it was not tested.
         comparison: Both, item by item, with the paired interval; None when the candidate was not tested.
+        experts: Both beside single experts; None when the candidate was not tested.
         items: Every tested trace with both verdicts.
         excluded: Examples that could not be used, with the reason.
         usage: What the run's model calls took.
@@ -73,6 +75,7 @@ class RunResult:
     before: JudgeAgreement
     after: JudgeAgreement | None = None
     comparison: VersionComparison | None = None
+    experts: BesideExperts | None = None
     items: tuple[TestedItem, ...] = ()
     excluded: tuple[tuple[str, Reason], ...] = ()
     usage: Usage = field(default_factory=Usage)
@@ -83,6 +86,7 @@ class RunResult:
             "before": self.before.to_dict(),
             "after": self.after.to_dict() if self.after else None,
             "comparison": self.comparison.to_dict() if self.comparison else None,
+            "experts": self.experts.to_dict() if self.experts else None,
             "is_cross_validated": self.split.is_cross_validated,
         }
 

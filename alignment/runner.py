@@ -6,52 +6,29 @@ gateway, and repeats itself exactly when it is started again with the same input
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
-from alignment.agreement import JudgeAgreement, compare
-from alignment.errors import optimizer_failures
-from alignment.evaluation import (
-    FAILED,
-    Verdicts,
-    adopt,
-    credit,
-    is_same_judge,
-    judge_all,
-    training_trace,
-)
-from alignment.events import (
-    CallsEstimated,
-    Emit,
-    LogLine,
-    RunContext,
-    Stage,
-    StageFinished,
-    StageStarted,
-    ignore,
-    never,
-    use_run,
-)
+from alignment.choosing import choose, proposals_of
+from alignment.estimates import Budget, Plan
+from alignment.evaluation import Verdicts, judge_all
+from alignment.events import Emit, RunContext, Stage, ignore, never
+from alignment.experts import beside_experts
 from alignment.gate import NOTHING_CHANGED, Decision, GatePolicy, Outcome, decide
-from alignment.labels import Example, Reason, ReasonCode, Side, Sides
-from alignment.readiness import Thresholds, additions
+from alignment.labels import Example, Sides
+from alignment.metric import Costs, Metric
 from alignment.result import RunResult as RunResult
-from alignment.result import hits, is_right, tested_items
-from alignment.split import Split, SplitItem, SplitPolicy, make_split
-from alignment.versions import VersionComparison, compare_versions
+from alignment.result import tested_items
+from alignment.split import Split, SplitPolicy
+from alignment.stages import Stages
+from alignment.versions import VersionComparison
 from judges.base import AlignmentOptimizer
 from judges.entities import Usage
-from judges.errors import InvalidTraceError, NotEnoughFeedbackError
-from judges.instructions import Case, InstructionsJudge
-from judges.llm import Gateway, use_gateway
-from judges.render import render
-from judges.values import ValueKind
+from judges.instructions import InstructionsJudge
+from judges.llm import Allowance, Gateway
 
 ALREADY_ALIGNED = "The judge already agrees with every label; there is nothing to align."
-MOST_OPTIONS = 4  # proposals worth testing on the selection labels
 
 
 def run_alignment(
@@ -64,8 +41,10 @@ def run_alignment(
     learnt_before: AbstractSet[str] = frozenset(),
     seed: int = 0,
     sides: Sides | None = None,
+    costs: Costs | None = None,
     policy: GatePolicy | None = None,
     split_policy: SplitPolicy | None = None,
+    budget: Budget | None = None,
     emit: Emit = ignore,
     cancelled: Callable[[], bool] = never,
 ) -> RunResult:
@@ -80,47 +59,66 @@ def run_alignment(
         learnt_before: Trace ids earlier runs learnt from; they are never tested on.
         seed: Same input, same seed, same result.
         sides: The side of each value; None takes the defaults for the judge's value type.
+        costs: What the two kinds of wrong verdict cost; None: the same.
         policy: When the candidate is promoted.
         split_policy: How the examples are divided.
+        budget: What the run may take. The tests are paid for first; the optimizer gets the rest, and ours end with the
+            best they have found when it is used up.
         emit: Gets the events, one at a time, from several threads.
         cancelled: Tells whether to stop; asked often, so it has to be cheap.
 
     Raises:
         NotEnoughFeedbackError: when the examples do not suffice (data).
         ProviderError: when a model cannot be reached or refuses (provider).
-        BudgetExceededError: when the gateway's calls or money are used up (budget).
+        BudgetExceededError: when the calls or the money granted do not suffice (budget).
         OptimizerError: when the optimizer failed or proposed something unusable (optimizer).
         Cancelled: when the run was cancelled.
     """
-    run = _Run(
-        judge=judge,
-        optimizer=optimizer,
+    budget = budget or Budget()
+    metric = Metric(
+        value_type=judge.value_type,
         sides=sides or Sides.default_for(judge.value_type),
-        policy=policy or GatePolicy(),
-        context=RunContext(gateway=gateway, seed=seed, cancelled=cancelled, listener=emit),
+        costs=costs or Costs(),
     )
+    # Counted by questions, not by what is bought in this attempt: taken up again, the run ends where it would have.
+    granted = Allowance(gateway, max_calls=budget.calls, max_cost=budget.cost)
+    context = RunContext(
+        gateway=granted, metric=metric, seed=seed, cancelled=cancelled, listener=emit
+    )
+    stages = Stages(judge=judge, optimizer=optimizer, context=context)
     spent_before = gateway.usage
-    usable, excluded = run.freeze(examples)
-    split = run.split(usable, held_out_before, learnt_before, split_policy)
+    usable, excluded = stages.freeze(examples)
+    split, plan = stages.split(usable, held_out_before, learnt_before, split_policy)
     tested = _tested(usable, split)
-    before = run.baseline(usable, split, tested)
-    if run.agrees_with_everything(usable, before):
-        run.log("INFO", ALREADY_ALIGNED)
-        outcome = _Outcome(decision=Decision(outcome=Outcome.REJECT, reason=ALREADY_ALIGNED))
+    before = stages.baseline(tested)
+    run = _Run(
+        stages=stages,
+        policy=policy or GatePolicy(),
+        usable=usable,
+        split=split,
+        before=before,
+        plan=plan,
+        budget=budget,
+    )
+    if stages.agrees_with_everything(usable, before):
+        stages.log("INFO", ALREADY_ALIGNED)
+        outcome = _rejected(ALREADY_ALIGNED)
     elif split.is_cross_validated:
-        outcome = run.cross_validate(usable, split, before)
+        outcome = run.cross_validate()
     else:
-        outcome = run.hold_out(usable, split, before)
-    run.started(Stage.GATE)
-    run.finished(Stage.GATE, outcome.decision.reason)
+        outcome = run.hold_out()
+    stages.started(Stage.GATE)
+    stages.finished(Stage.GATE, outcome.decision.reason)
+    after = outcome.after
     return RunResult(
         decision=outcome.decision,
         candidate=outcome.candidate,
         split=split,
-        before=run.agreement(tested, before),
-        after=run.agreement(tested, outcome.after) if outcome.after else None,
+        before=stages.agreement(tested, before),
+        after=stages.agreement(tested, after) if after else None,
         comparison=outcome.comparison,
-        items=tested_items(tested, before, outcome.after) if outcome.after else (),
+        experts=beside_experts(usable, tested, before, after) if after else None,
+        items=tested_items(tested, before, after) if after else (),
         excluded=excluded,
         usage=_spent(spent_before, gateway.usage),
     )
@@ -136,253 +134,106 @@ class _Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """The stages, on what they share."""
+    """The two ways to optimise and test, on what they share."""
 
-    judge: InstructionsJudge
-    optimizer: AlignmentOptimizer
-    sides: Sides
+    stages: Stages
     policy: GatePolicy
-    context: RunContext
+    usable: Sequence[Example]
+    split: Split
+    before: Verdicts
+    plan: Plan
+    budget: Budget
 
-    def freeze(
-        self, examples: Iterable[Example]
-    ) -> tuple[list[Example], tuple[tuple[str, Reason], ...]]:
-        self.started(Stage.FREEZE)
-        usable: dict[str, Example] = {}
-        excluded: list[tuple[str, Reason]] = []
-        for example in examples:
-            try:
-                render(self.judge, Case.from_trace(example.trace, self.judge))
-            except InvalidTraceError as error:
-                reason = Reason(code=ReasonCode.INVALID_TRACE, text=str(error))
-                excluded.append((example.trace.trace_id, reason))
-            else:
-                usable.setdefault(example.trace.trace_id, example)
-        counts = Counter(example.side for example in usable.values())
-        minimum = Thresholds(minimum=max(1, self.optimizer.min_examples), min_share=0.0)
-        missing = additions(counts, minimum).sentences()
-        if missing:
-            raise NotEnoughFeedbackError(missing)
-        left_out = f", {len(excluded)} left out" if excluded else ""
-        sides = ", ".join(f"{counts[side]} {side.lower()}" for side in Side if counts[side])
-        self.finished(Stage.FREEZE, f"{len(usable)} labels: {sides}{left_out}.")
-        return list(usable.values()), tuple(excluded)
-
-    def split(
-        self,
-        usable: Sequence[Example],
-        held_out_before: AbstractSet[str],
-        learnt_before: AbstractSet[str],
-        policy: SplitPolicy | None,
-    ) -> Split:
-        self.started(Stage.SPLIT)
-        split = make_split(
-            [SplitItem(trace_id=e.trace.trace_id, side=e.side, group=e.group) for e in usable],
-            salt=self.judge.name,
-            held_out_before=held_out_before,
-            learnt_before=learnt_before,
-            policy=policy,
-        )
-        if split.is_cross_validated:
-            if len(split.folds) < 2:
-                raise NotEnoughFeedbackError(
-                    ["labels from more than one conversation or with different inputs"]
-                )
-            text = f"Too few labels to hold some out for good: {len(split.folds)}-fold cross-validation."
-        else:
-            if not split.train:
-                raise NotEnoughFeedbackError(
-                    ["labels on traces that were not held out in earlier runs"]
-                )
-            chosen = f", {len(split.selection)} choose among proposals" if split.selection else ""
-            text = f"{len(split.train)} labels teach{chosen}, {len(split.held_out)} are held out to test."
-        self.finished(Stage.SPLIT, text)
-        self.context.emit(CallsEstimated(calls=self._estimate(split)))
-        return split
-
-    def baseline(
-        self, usable: Sequence[Example], split: Split, tested: Sequence[Example]
-    ) -> Verdicts:
-        self.started(Stage.BASELINE)
-        verdicts = judge_all(self.judge, tested, self.context, Stage.BASELINE)
-        text = f"The current version agrees on {hits(tested, verdicts)} of {len(tested)} held-out labels."
-        self.finished(Stage.BASELINE, text)
-        return verdicts
-
-    def agrees_with_everything(self, usable: Sequence[Example], before: Verdicts) -> bool:
-        """Whether the verdicts, fresh on the tested labels and frozen on the others, all equal the labels."""
-        return all(
-            is_right(example, before.get(example.trace.trace_id, example.verdict_value))
-            for example in usable
-        )
-
-    def hold_out(self, usable: Sequence[Example], split: Split, before: Verdicts) -> _Outcome:
-        by_id = {example.trace.trace_id: example for example in usable}
-        self.started(Stage.OPTIMIZE)
-        options = self._optimize([by_id[trace_id] for trace_id in split.train])
+    def hold_out(self) -> _Outcome:
+        stages, context = self.stages, self.stages.context
+        by_id = {example.trace.trace_id: example for example in self.usable}
+        train = [by_id[trace_id] for trace_id in self.split.train]
+        selection = [by_id[trace_id] for trace_id in self.split.selection]
+        stages.started(Stage.OPTIMIZE)
+        options = self._propose(train)
         if not options:
-            self.finished(Stage.OPTIMIZE, NOTHING_CHANGED)
-            return _Outcome(decision=Decision(outcome=Outcome.REJECT, reason=NOTHING_CHANGED))
-        candidate, text = self._choose(options, [by_id[trace_id] for trace_id in split.selection])
-        self.finished(Stage.OPTIMIZE, text)
-        if candidate is None:
-            return _Outcome(decision=Decision(outcome=Outcome.REJECT, reason=text))
-        tested = [by_id[trace_id] for trace_id in split.held_out]
-        self.started(Stage.EVALUATE)
-        after = judge_all(candidate, tested, self.context, Stage.EVALUATE)
-        self._tell_evaluation(tested, after)
-        return self._decide(tested, before, after, candidate, is_cross_validated=False)
+            stages.finished(Stage.OPTIMIZE, NOTHING_CHANGED)
+            return _rejected(NOTHING_CHANGED)
+        choice = choose(options, stages.judge, train, selection, context)
+        stages.finished(Stage.OPTIMIZE, choice.text)
+        if choice.judge is None:
+            return _rejected(choice.text)
+        tested = [by_id[trace_id] for trace_id in self.split.held_out]
+        stages.started(Stage.EVALUATE)
+        after = judge_all(choice.judge, tested, context, Stage.EVALUATE)
+        stages.tell_evaluation(tested, after)
+        return self._decide(tested, after, choice.judge)
 
-    def cross_validate(self, usable: Sequence[Example], split: Split, before: Verdicts) -> _Outcome:
+    def cross_validate(self) -> _Outcome:
         """Every fold is judged by a candidate that learnt from the others; the candidate proper learns from all."""
-        self.started(Stage.OPTIMIZE)
+        stages, usable, folds = self.stages, self.usable, self.split.folds
+        stages.started(Stage.OPTIMIZE)
         after: Verdicts = {}
         proposals = 0
-        for number, fold in enumerate(split.folds, start=1):
-            part = f"fold {number} of {len(split.folds)}"
+        for number, fold in enumerate(folds, start=1):
             held = set(fold)
-            options = self._optimize([e for e in usable if e.trace.trace_id not in held], part=part)
+            options = self._propose(
+                [e for e in usable if e.trace.trace_id not in held],
+                part=f"fold {number} of {len(folds)}",
+            )
             proposals += bool(options)
             tested = [example for example in usable if example.trace.trace_id in held]
             if options:
-                after |= judge_all(options[0], tested, self.context, Stage.OPTIMIZE)
+                after |= judge_all(options[0], tested, stages.context, Stage.OPTIMIZE)
             else:
-                after |= {trace_id: before[trace_id] for trace_id in fold}
-        outcome = self._decide(usable, before, after, None, is_cross_validated=True)
+                after |= {trace_id: self.before[trace_id] for trace_id in fold}
+        outcome = self._decide(usable, after, None)
         if not proposals:
-            self.finished(Stage.OPTIMIZE, NOTHING_CHANGED)
-            return _Outcome(decision=Decision(outcome=Outcome.REJECT, reason=NOTHING_CHANGED))
-        if outcome.decision.outcome is Outcome.REJECT:
-            self.finished(
-                Stage.OPTIMIZE, f"{proposals} of {len(split.folds)} folds proposed a change."
-            )
-        else:
-            final = self._optimize(usable, part="all labels")
+            stages.finished(Stage.OPTIMIZE, NOTHING_CHANGED)
+            return _rejected(NOTHING_CHANGED)
+        text = f"{proposals} of {len(folds)} folds proposed a change."
+        if outcome.decision.outcome is not Outcome.REJECT:
+            final = self._propose(usable, part="all labels")
             if not final:
-                self.finished(Stage.OPTIMIZE, NOTHING_CHANGED)
-                return _Outcome(decision=Decision(outcome=Outcome.REJECT, reason=NOTHING_CHANGED))
+                stages.finished(Stage.OPTIMIZE, NOTHING_CHANGED)
+                return _rejected(NOTHING_CHANGED)
+            text = f"{text.rstrip('.')}; the candidate learnt from all labels."
             outcome = _Outcome(
                 decision=outcome.decision,
                 candidate=final[0],
                 after=after,
                 comparison=outcome.comparison,
             )
-            self.finished(
-                Stage.OPTIMIZE,
-                f"{proposals} of {len(split.folds)} folds proposed a change; the candidate learnt from all labels.",
-            )
-        self.started(Stage.EVALUATE)
-        self._tell_evaluation(usable, after)
+        stages.finished(Stage.OPTIMIZE, text)
+        stages.started(Stage.EVALUATE)
+        stages.tell_evaluation(usable, after)
         return outcome
 
-    def agreement(self, tested: Sequence[Example], verdicts: Verdicts) -> JudgeAgreement:
-        value_type = self.judge.value_type
-        return compare(
-            {example.trace.trace_id: example.value for example in tested},
-            {key: FAILED if value is None else value for key, value in verdicts.items()},
-            value_type.choices or None,
-            ordered=value_type.ordered or value_type.kind is not ValueKind.CATEGORY,
-            side_of=self.sides.side_of if self.sides.is_decided else None,
-        )
-
-    def _optimize(self, examples: Sequence[Example], *, part: str = "") -> list[InstructionsJudge]:
-        """The proposals that differ from the judge, the optimizer's own choice first."""
-        context = RunContext(
-            gateway=self.context.gateway,
-            seed=self.context.seed,
-            cancelled=self.context.cancelled,
-            listener=self.context.emit,
+    def _propose(self, examples: Sequence[Example], *, part: str = "") -> list[InstructionsJudge]:
+        stages = self.stages
+        used = stages.context.gateway.usage
+        per_call = None if used.cost is None else used.cost / max(1, used.calls)
+        return proposals_of(
+            stages.optimizer,
+            stages.judge,
+            examples,
+            stages.context,
+            budget=self.plan.share(self.budget, spent_per_call=per_call),
             part=part,
         )
-        context.stop_if_cancelled()
-        traces = [training_trace(example, self.judge) for example in examples]
-        with use_run(context), use_gateway(context.gateway), optimizer_failures(self.optimizer):
-            best = self.optimizer.align(self.judge, traces)
-            proposals = [best, *getattr(self.optimizer, "candidates_", ())]
-            options: list[InstructionsJudge] = []
-            for proposal in proposals[: MOST_OPTIONS + 1]:
-                option = adopt(self.judge, proposal)
-                if not any(is_same_judge(option, known) for known in (self.judge, *options)):
-                    options.append(option)
-        if is_same_judge(adopt(self.judge, best), self.judge):
-            return []  # by its own measure the optimizer found nothing better
-        return options[:MOST_OPTIONS]
-
-    def _choose(
-        self, options: Sequence[InstructionsJudge], selection: Sequence[Example]
-    ) -> tuple[InstructionsJudge | None, str]:
-        """The proposal that agrees best on the selection labels; None when the current version does better."""
-        if not selection:
-            return options[0], "The optimizer proposed a change."
-        scored: list[tuple[tuple[int, float], InstructionsJudge]] = []
-        for option in (*options, self.judge):
-            verdicts = judge_all(option, selection, self.context, Stage.OPTIMIZE)
-            partial = sum(
-                credit(self.judge.value_type, e.value, verdicts[e.trace.trace_id])
-                for e in selection
-            )
-            scored.append(((hits(selection, verdicts), round(partial, 6)), option))
-        (most, _), best = max(
-            scored, key=lambda item: item[0]
-        )  # the first of equals: the optimizer's choice
-        of_all = f"{most} of {len(selection)} labels kept for choosing"
-        proposals = "the proposal" if len(options) == 1 else f"none of {len(options)} proposals"
-        if best is self.judge:
-            verb = "does not do" if len(options) == 1 else "does"
-            return None, f"The current version agrees on {of_all}; {proposals} {verb} as well."
-        return best, f"The best of {len(options)} proposals agrees on {of_all}."
 
     def _decide(
-        self,
-        tested: Sequence[Example],
-        before: Verdicts,
-        after: Verdicts,
-        candidate: InstructionsJudge | None,
-        *,
-        is_cross_validated: bool,
+        self, tested: Sequence[Example], after: Verdicts, candidate: InstructionsJudge | None
     ) -> _Outcome:
-        comparison = compare_versions(
-            {example.trace.trace_id: example.value for example in tested},
-            {key: FAILED if value is None else value for key, value in before.items()},
-            {key: FAILED if value is None else value for key, value in after.items()},
-        )
+        stages = self.stages
+        comparison = stages.comparison(tested, self.before, after)
         decision = decide(
-            before=self.agreement(tested, before),
-            after=self.agreement(tested, after),
+            before=stages.agreement(tested, self.before),
+            after=stages.agreement(tested, after),
             comparison=comparison,
             policy=self.policy,
-            is_cross_validated=is_cross_validated,
+            is_cross_validated=self.split.is_cross_validated,
         )
         return _Outcome(decision=decision, candidate=candidate, after=after, comparison=comparison)
 
-    def _tell_evaluation(self, tested: Sequence[Example], after: Verdicts) -> None:
-        self.finished(
-            Stage.EVALUATE,
-            f"The candidate agrees on {hits(tested, after)} of {len(tested)} held-out labels.",
-        )
 
-    def _estimate(self, split: Split) -> int | None:
-        """Most model calls of the run, malformed answers that are asked again not counted."""
-        estimate = getattr(self.optimizer, "estimate", None)
-        if estimate is None:
-            return None
-        n = len(split.train)
-        with optimizer_failures(self.optimizer):
-            if split.is_cross_validated:
-                parts = sum(estimate(n - len(fold)) for fold in split.folds)
-                return int(n + parts + n + estimate(n))
-            choosing = (MOST_OPTIONS + 1) * len(split.selection)
-            return int(estimate(n) + choosing + 2 * len(split.held_out))
-
-    def started(self, stage: Stage) -> None:
-        self.context.stop_if_cancelled()
-        self.context.emit(StageStarted(stage=stage))
-
-    def finished(self, stage: Stage, text: str) -> None:
-        self.context.emit(StageFinished(stage=stage, text=text))
-
-    def log(self, level: Any, text: str) -> None:
-        self.context.emit(LogLine(level=level, text=text))
+def _rejected(reason: str) -> _Outcome:
+    return _Outcome(decision=Decision(outcome=Outcome.REJECT, reason=reason))
 
 
 def _tested(usable: Sequence[Example], split: Split) -> list[Example]:

@@ -12,9 +12,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from alignment.dspy_base import DSPyOptimizer
-from alignment.evaluation import credit
-from alignment.events import LogLine, Progress, Stage, StepScored
+from alignment.base import LabelledOptimizer, check_whole_number
+from alignment.events import LogLine, Progress, RunContext, Stage, StepScored
+from alignment.labels import Example
+from judges.errors import BudgetExceededError
 from judges.instructions import InstructionsJudge
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ NO_SPREAD = (
 )
 
 
-class SIMBAAlignmentOptimizer(DSPyOptimizer):
+class SIMBAAlignmentOptimizer(LabelledOptimizer):
     """Aligns a judge with DSPy's SIMBA.
 
     Args:
@@ -43,7 +44,7 @@ class SIMBAAlignmentOptimizer(DSPyOptimizer):
     """
 
     title: ClassVar[str] = "SIMBA"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     logger: ClassVar[logging.Logger] = logging.getLogger("alignment.optimizers.simba")
 
     def __init__(
@@ -63,36 +64,47 @@ class SIMBAAlignmentOptimizer(DSPyOptimizer):
             ("batch_size", batch_size, 2),
             ("demonstrations", demonstrations, 0),
         ):
-            _check_whole_number(name, value, least)
+            check_whole_number(name, value, least)
         self.steps = steps
         self.candidates = candidates
         self.batch_size = batch_size
         self.demonstrations = demonstrations
 
-    def judgements(self, n: int) -> int:
+    def judgements(self, n: int, *, steps: int | None = None) -> int:
         """How many judgements a full alignment with n examples takes, exactly; repeated ones cost no call."""
+        steps = self.steps if steps is None else steps
         batch = min(self.batch_size, n)
-        finalists = self.candidates + 1 if self.steps >= self.candidates else self.steps + 1
-        return self.steps * batch * (2 * self.candidates + 1) + finalists * n
+        finalists = self.candidates + 1 if steps >= self.candidates else steps + 1
+        return steps * batch * (2 * self.candidates + 1) + finalists * n
 
-    def estimate(self, n: int) -> int:
+    def estimate(self, n: int, *, steps: int | None = None) -> int:
         """Most model calls that an alignment with n examples takes: all judgements, and advice for every proposal."""
-        return self.judgements(n) + self.steps * (self.candidates + 1)
+        steps = self.steps if steps is None else steps
+        return self.judgements(n, steps=steps) + steps * (self.candidates + 1)
 
-    def optimize(self, bench: Bench, *, model: str, seed: int) -> Sequence[InstructionsJudge]:
+    def propose(
+        self, judge: InstructionsJudge, examples: Sequence[Example], context: RunContext
+    ) -> Sequence[InstructionsJudge]:
         """The proposals of SIMBA, by their score on the examples."""
-        from alignment.dspy_bridge import dspy_run
+        from alignment.dspy_bridge import Aborted, Bench, dspy_run
 
+        bench = Bench(judge, examples, context)
         attempt = _Attempt(self, bench)
-        with dspy_run(bench, model, on_line=attempt.hear, loggers=_DSPY_LOGGERS):
-            try:
-                programs = attempt.compile(steps=self.steps, seed=seed)
-            except _NoSpread as stop:
-                self.tell(bench.context, NO_SPREAD)
-                if stop.steps_done == 0:
-                    return []
-                # The same steps again, all from memory, and then the final comparison of what they found.
-                programs = attempt.compile(steps=stop.steps_done, seed=seed)
+        steps = self._affordable_steps(len(examples), context)
+        try:
+            with dspy_run(
+                bench, self.model or judge.model, on_line=attempt.hear, loggers=_DSPY_LOGGERS
+            ):
+                try:
+                    programs = attempt.compile(steps=steps, seed=context.seed)
+                except _NoSpread as stop:
+                    self.tell(context, NO_SPREAD)
+                    if stop.steps_done == 0:
+                        return []
+                    # The same steps again, all from memory, and then the final comparison of what they found.
+                    programs = attempt.compile(steps=stop.steps_done, seed=context.seed)
+        except Aborted as aborted:
+            raise aborted.cause from None
         judges = []
         for program in programs:
             predictor = program.judge
@@ -101,10 +113,18 @@ class SIMBAAlignmentOptimizer(DSPyOptimizer):
                 judges.append(proposal)
         return judges[: MOST_CANDIDATES + 1]
 
-
-def _check_whole_number(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    def _affordable_steps(self, n: int, context: RunContext) -> int:
+        left = context.gateway.calls_left
+        if left is None or self.estimate(n) <= left:
+            return self.steps
+        fitting = [s for s in range(1, self.steps) if self.estimate(n, steps=s) <= left]
+        if not fitting:
+            raise BudgetExceededError(
+                f"{left} calls are left for SIMBA, and one step with {n} examples may take "
+                f"{self.estimate(n, steps=1)}: allow more, or make the mini-batch smaller."
+            )
+        self.tell(context, f"The budget allows {fitting[-1]} of {self.steps} steps.")
+        return fitting[-1]
 
 
 class _NoSpread(BaseException):
@@ -122,6 +142,7 @@ class _Attempt:
         self._optimizer = optimizer
         self._bench = bench
         self._judgements = itertools.count(1)
+        self._steps = optimizer.steps
         self._total = optimizer.judgements(len(bench.trainset))
         self._told_steps = 0
         self._step = 0
@@ -134,6 +155,8 @@ class _Attempt:
         from alignment.dspy_bridge import JudgeProgram
 
         optimizer = self._optimizer
+        self._steps = steps
+        self._total = optimizer.judgements(len(self._bench.trainset), steps=steps)
         self._step = self._checked_step = 0
         self._judgements = itertools.count(1)  # counts in many threads without a lock
         simba = dspy.SIMBA(
@@ -166,7 +189,7 @@ class _Attempt:
             self._bench.context.emit(
                 StepScored(
                     step=self._told_steps,
-                    steps=self._optimizer.steps,
+                    steps=self._steps,
                     scores=values,
                     best=max(values, default=None),
                     part=self._bench.context.part,
@@ -177,7 +200,7 @@ class _Attempt:
         done = next(self._judgements)
         if done % 10 == 0 or done == self._total:
             self._bench.context.emit(Progress(stage=Stage.OPTIMIZE, done=done, total=self._total))
-        return credit(self._bench.judge.value_type, example.expert_label, prediction.result)
+        return self._bench.context.metric.credit(example.expert_label, prediction.result)
 
     def _watched(self, strategy: Any) -> Any:
         def watched(bucket: list[dict[str, Any]], system: Any, **kwargs: Any) -> Any:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alignment.intervals import Figure, mcnemar_p, paired_difference, proportion, report
+import numpy as np
+
+from alignment.intervals import (
+    Array,
+    Figure,
+    bootstrap,
+    mcnemar_p,
+    paired_difference,
+    proportion,
+    report,
+)
+from alignment.metric import Metric
 from judges.values import Value, value_key
 
 _NOTHING_JUDGED = "No item has a label and a verdict of both versions."
@@ -22,6 +33,9 @@ class VersionComparison:
         after: Accuracy of the second version.
         difference: after - before, with a paired interval.
         p_value: Exact McNemar test that both are equally good.
+        worth_before: What the first version's verdicts are worth on average, where verdicts earn parts; else None.
+        worth_after: The same of the second version.
+        worth_difference: after - before, with an interval by a bootstrap over the pairs.
         fixed: Items that only the second version got right, sorted.
         broken: Items that only the first version got right, sorted.
     """
@@ -33,10 +47,25 @@ class VersionComparison:
     p_value: float
     fixed: tuple[str, ...]
     broken: tuple[str, ...]
+    worth_before: Figure | None = None
+    worth_after: Figure | None = None
+    worth_difference: Figure | None = None
+
+    @property
+    def deciding(self) -> Figure:
+        """The difference that decides: of the worth where verdicts earn parts and it has an interval, else of accuracy."""
+        worth = self.worth_difference
+        return worth if worth is not None and worth.low is not None else self.difference
 
     def to_dict(self) -> dict[str, Any]:
         """Bare values by name, and the figures under `details` with interval, n and reason."""
         figures = {"before": self.before, "after": self.after, "difference": self.difference}
+        if self.worth_before and self.worth_after and self.worth_difference:
+            figures |= {
+                "worth_before": self.worth_before,
+                "worth_after": self.worth_after,
+                "worth_difference": self.worth_difference,
+            }
         return {
             "n": self.n,
             **report(figures),
@@ -47,15 +76,36 @@ class VersionComparison:
 
 
 def compare_versions(
-    labels: Mapping[str, Value], before: Mapping[str, Value], after: Mapping[str, Value]
+    labels: Mapping[str, Value],
+    before: Mapping[str, Value],
+    after: Mapping[str, Value],
+    *,
+    metric: Metric | None = None,
 ) -> VersionComparison:
-    """Which of two versions agrees more with the labels, on the items that have a label and both verdicts."""
+    """Which of two versions agrees more with the labels, on the items that have a label and both verdicts.
+
+    Args:
+        labels: item id -> the settled label.
+        before: item id -> the first version's verdict.
+        after: item id -> the second version's.
+        metric: What a verdict is worth; where it knows only right and wrong it adds nothing.
+    """
     items = sorted(labels.keys() & before.keys() & after.keys())
     key = {item: value_key(labels[item]) for item in items}
     right_before = {item for item in items if value_key(before[item]) == key[item]}
     right_after = {item for item in items if value_key(after[item]) == key[item]}
     fixed, broken = sorted(right_after - right_before), sorted(right_before - right_after)
     n = len(items)
+    worth: dict[str, Figure] = {}
+    if metric is not None and metric.is_graded and items:
+        credits_before = [metric.credit(labels[item], before[item]) for item in items]
+        credits_after = [metric.credit(labels[item], after[item]) for item in items]
+        gains = [new - old for old, new in zip(credits_before, credits_after, strict=True)]
+        worth = {
+            "worth_before": mean(credits_before),
+            "worth_after": mean(credits_after),
+            "worth_difference": mean(gains),
+        }
     return VersionComparison(
         n=n,
         before=proportion(len(right_before), n, why=_NOTHING_JUDGED),
@@ -69,4 +119,20 @@ def compare_versions(
         p_value=mcnemar_p(gained=len(fixed), lost=len(broken)),
         fixed=tuple(fixed),
         broken=tuple(broken),
+        **worth,
+    )
+
+
+def mean(numbers: Sequence[float]) -> Figure:
+    """The mean of numbers, at least one, with a bootstrap interval over them."""
+    values, counts = np.unique(np.round(numbers, 9), return_counts=True)
+
+    def statistic(weights: Array) -> Array:
+        return np.asarray(weights @ values / weights.sum(axis=1), dtype=np.float64)
+
+    return bootstrap(
+        statistic,
+        counts,
+        low_if_perfect=proportion(len(numbers), len(numbers), why="").low or 0.0,
+        why_undefined=_NOTHING_JUDGED,
     )

@@ -27,7 +27,8 @@ class ModelCall:
         base_url: Address of an own or proxy server, or None for the provider's.
         extra_headers: HTTP headers to send along; a value `env:NAME` stands for that environment variable.
         nonce: Tells samples of an otherwise identical call apart; sent as `seed`.
-        purpose: Whether a judge or an optimizer asks. It does not change the answer.
+        purpose: Whether a judge or an optimizer asks; or that the answer is to be the embeddings of the messages, a JSON
+            list of vectors.
     """
 
     model: str
@@ -37,7 +38,7 @@ class ModelCall:
     base_url: str | None = None
     extra_headers: Mapping[str, str] = field(default_factory=dict)
     nonce: int | None = None
-    purpose: Literal["judge", "reflection"] = "judge"
+    purpose: Literal["judge", "reflection", "embedding"] = "judge"
 
     def key(self) -> str:
         """A sha256 in hexadecimal of everything that can change the answer."""
@@ -49,6 +50,7 @@ class ModelCall:
             "base_url": self.base_url,
             "extra_headers": dict(self.extra_headers),
             "nonce": self.nonce,
+            "is_embedding": self.purpose == "embedding",
         }
         # The schema keeps its order: the order of its fields is the order of the answer.
         text = json.dumps(what_matters, default=str, separators=(",", ":"))

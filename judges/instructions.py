@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from judges.answers import parse_answer
 from judges.base import Judge
+from judges.calibration import Calibration
 from judges.calls import FROM_ENVIRONMENT, ModelCall, split_model
 from judges.entities import AssessmentSource, Feedback, SourceType, Trace, Usage
 from judges.errors import InvalidJudgeError, MalformedAnswerError
 from judges.llm import Gateway, current_gateway
-from judges.render import VARIABLES, answer_schema, ask_again, render
-from judges.values import Value, ValueType
+from judges.memory import Demonstration as Demonstration
+from judges.memory import Memory, MemoryExample
+from judges.render import (
+    VARIABLES,
+    answer_schema,
+    ask_again,
+    case_text,
+    instructions_with_guidelines,
+    render,
+)
+from judges.values import ValueType, value_key
 
 DEFAULT_MODEL = "openai:/gpt-4.1-mini"
 MODEL_VARIABLE = "ANNOTATOR_DEFAULT_MODEL"
@@ -61,27 +71,6 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demonstration:
-    """A case with its right verdict, shown to the judge in the prompt."""
-
-    inputs: Any = None
-    outputs: Any = None
-    expectations: Any = None
-    value: Value
-    rationale: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-able form."""
-        return {
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "expectations": self.expectations,
-            "value": self.value,
-            "rationale": self.rationale,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
 class InstructionsJudge(Judge):
     """A judge made from instructions. Immutable: an aligned judge is a new one.
 
@@ -97,6 +86,8 @@ class InstructionsJudge(Judge):
         extra_headers: HTTP headers for it; `env:NAME` as a value sends that environment variable, which is not stored.
         generate_rationale_first: Whether the model writes its reason before its verdict, so that it informs it.
         demonstrations: Cases with their right verdicts, shown in the prompt.
+        memory: Guidelines, and labelled cases of which the nearest are shown; None for none.
+        calibration: What the model's answers stand for; None takes them as they are.
 
     Raises:
         InvalidJudgeError: when something of this is wrong. The message names the remedy.
@@ -112,6 +103,8 @@ class InstructionsJudge(Judge):
     extra_headers: dict[str, str] = field(default_factory=dict)
     generate_rationale_first: bool = True
     demonstrations: tuple[Demonstration, ...] = ()
+    memory: Memory | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name)
@@ -177,7 +170,7 @@ class InstructionsJudge(Judge):
             params["temperature"] = temperature
         call = ModelCall(
             model=self.model,
-            messages=render(self, case),
+            messages=render(self, case, self._recalled(case, gateway)),
             schema=answer_schema(self),
             inference_params=params,
             base_url=self.base_url,
@@ -200,17 +193,44 @@ class InstructionsJudge(Judge):
                     call, messages=call.messages[:2] + ask_again(reply.text, problem, self)
                 )
                 continue
+            said = value
+            if self.calibration is not None:
+                value = self.calibration.apply(said, self.value_type)
+            is_moved = value_key(value) != value_key(said)
             return Feedback(
                 name=self.name,
                 value=value,
                 rationale=rationale,
                 source=AssessmentSource(source_type=SourceType.LLM_JUDGE, source_id=self.model),
                 usage=usage,
+                metadata={"answer_before_calibration": value_key(said)} if is_moved else {},
             )
         raise MalformedAnswerError(
             f"{self.model} gave no usable verdict, also when asked again. {problem}",
             answer=reply.text,
         )
+
+    def _recalled(self, case: Case, gateway: Gateway) -> tuple[MemoryExample, ...]:
+        """The labelled cases to show beside this one, never itself."""
+        memory = self.memory
+        if memory is None or not memory.recalls:
+            return ()
+        text = case_text(self, case)
+        vector: Sequence[float] = ()
+        if memory.embedding_model:
+            (vector,) = gateway.embed(memory.embedding_model, [text])
+        trace_id = case.trace.trace_id if case.trace is not None else None
+        return memory.nearest(text, trace_id=trace_id, vector=vector)
+
+    def without_memory(self) -> InstructionsJudge:
+        """The same judge as plain instructions, for programs that know nothing of memories.
+
+        The guidelines stand in its text; labelled cases that were looked up become none, a calibration is left off.
+        """
+        if self.memory is None:
+            return replace(self, calibration=None)
+        text = instructions_with_guidelines(self)
+        return replace(self, instructions=text, memory=None, calibration=None)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able form; `from_dict` makes the same judge of it."""
@@ -225,6 +245,8 @@ class InstructionsJudge(Judge):
             "extra_headers": dict(self.extra_headers),
             "generate_rationale_first": self.generate_rationale_first,
             "demonstrations": [demonstration.to_dict() for demonstration in self.demonstrations],
+            "memory": self.memory.to_dict() if self.memory else None,
+            "calibration": self.calibration.to_dict() if self.calibration else None,
         }
 
     @classmethod
@@ -241,6 +263,10 @@ class InstructionsJudge(Judge):
                 "demonstrations": tuple(
                     Demonstration(**item) for item in data.get("demonstrations", ())
                 ),
+                "memory": Memory.from_dict(data["memory"]) if data.get("memory") else None,
+                "calibration": Calibration.from_dict(data["calibration"])
+                if data.get("calibration")
+                else None,
             }
         )
 

@@ -3,26 +3,24 @@ in one place."""
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 
+from judges.budget import Purse
 from judges.calls import AnswerStore, ModelCall, Reply
 from judges.entities import Usage
-from judges.errors import (
-    BudgetExceededError,
-    Cancelled,
-    ProviderError,
-    ProviderRateLimitError,
-)
-from judges.providers import price_is_known, register_local_provider, send
+from judges.errors import Cancelled, ProviderError, ProviderRateLimitError
+from judges.providers import price_of, register_local_provider, send
 
 __all__ = [
+    "Allowance",
     "AnswerStore",
     "Gateway",
     "ModelCall",
@@ -38,6 +36,7 @@ _TICK_S = 0.1  # how often a waiting thread looks whether it was cancelled
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_WAIT_S = 60.0  # a provider that wants more is an error now: the job may come back later
 _SUCCESSES_PER_SLOT = 20
+_TEXTS_PER_EMBEDDING = 100
 
 
 def never() -> bool:
@@ -54,7 +53,8 @@ class Gateway:
         max_attempts: How often one call is sent at most, when the failure is one that may pass.
         answers: Keeps answers; a call whose answer is there is not sent.
         max_calls: Answers that may be bought in all; None for no bound.
-        max_cost: US dollars that may be spent in all; None for no bound. Calls in flight may overshoot it a little.
+        max_cost: US dollars that may be spent in all; None for no bound. A call is begun only if what it may cost at most
+            is still there, so the bound holds as long as no answer is longer than its `max_tokens`.
         cancelled: Tells whether to stop. Asked before each call and ten times a second by each waiting thread, so
             it has to be cheap.
         on_reply: Called after each answer, in the thread that asked.
@@ -75,23 +75,23 @@ class Gateway:
         self._timeout_s = timeout_s
         self._max_attempts = max_attempts
         self._answers = answers
-        self._max_calls = max_calls
-        self._max_cost = max_cost
+        self._purse = Purse(max_calls=max_calls, max_cost=max_cost)
         self._cancelled = cancelled
         self._on_reply = on_reply
         self.concurrency = concurrency
         self._slots = _Slots(concurrency, self._raise_if_cancelled)
-        self._count_lock = threading.Lock()
-        self._usage = Usage()
-        self._reserved = 0
         self._asking: dict[str, threading.Lock] = {}
         self._asking_lock = threading.Lock()
 
     @property
     def usage(self) -> Usage:
         """What all answers took so far. Answers from the store count for nothing."""
-        with self._count_lock:
-            return self._usage
+        return self._purse.usage
+
+    @property
+    def calls_left(self) -> int | None:
+        """Answers that may still be bought; None for no bound."""
+        return self._purse.calls_left
 
     def complete(self, call: ModelCall) -> Reply:
         """The answer to a call. Blocks until it is there.
@@ -130,34 +130,24 @@ class Gateway:
             with self._asking_lock:
                 self._asking.pop(key, None)
 
-    def _buy(self, call: ModelCall) -> Reply:
-        self._reserve(call)
-        usage = Usage()
-        try:
-            reply = self._send_with_retries(call)
-            usage = reply.usage
-        finally:
-            with self._count_lock:
-                self._reserved -= 1
-                self._usage += usage
-        return reply
+    def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """The embeddings of texts, many in one call.
 
-    def _reserve(self, call: ModelCall) -> None:
-        if self._max_cost is not None and not price_is_known(call.model):
-            raise BudgetExceededError(
-                f"The price of {call.model} is unknown, so a budget in money cannot be kept: set one in calls."
-            )
-        with self._count_lock:
-            begun = self._usage.calls + self._reserved
-            if self._max_calls is not None and begun >= self._max_calls:
-                raise BudgetExceededError(f"The budget of {self._max_calls} calls is used up.")
-            spent = self._usage.cost or 0.0
-            expected = spent / self._usage.calls * begun if self._usage.calls else 0.0
-            if self._max_cost is not None and spent and expected >= self._max_cost:
-                raise BudgetExceededError(
-                    f"The budget of ${self._max_cost:.2f} is used up (${spent:.4f} spent)."
-                )
-            self._reserved += 1
+        Raises:
+            As `complete` does.
+        """
+        vectors: list[list[float]] = []
+        for start in range(0, len(texts), _TEXTS_PER_EMBEDDING):
+            part = texts[start : start + _TEXTS_PER_EMBEDDING]
+            messages = tuple({"role": "user", "content": text} for text in part)
+            reply = self.complete(ModelCall(model=model, messages=messages, purpose="embedding"))
+            vectors.extend(json.loads(reply.text))
+        return vectors
+
+    def _buy(self, call: ModelCall) -> Reply:
+        with self._purse.paying_for(call, price_of) as payment:
+            payment.reply = self._send_with_retries(call)
+        return payment.reply
 
     def _send_with_retries(self, call: ModelCall) -> Reply:
         for attempt in range(1, self._max_attempts + 1):
@@ -194,6 +184,52 @@ class Gateway:
     def _raise_if_cancelled(self) -> None:
         if self._cancelled():
             raise Cancelled("The work was cancelled.")
+
+
+class Allowance(Gateway):
+    """A part of another gateway's budget: the same calls, slots and answers, with a bound of its own.
+
+    An answer that comes from the store counts like one that is bought, once: a run that is taken up again, whose
+    first answers cost nothing, thus ends exactly where it would have ended in one go.
+
+    Args:
+        gateway: Where the calls go.
+        max_calls: Different questions that may be asked; None for no bound.
+        max_cost: US dollars that their answers may have cost; None for no bound.
+    """
+
+    def __init__(
+        self, gateway: Gateway, *, max_calls: int | None, max_cost: float | None = None
+    ) -> None:
+        super().__init__(
+            concurrency=gateway.concurrency,
+            answers=gateway._answers,
+            max_calls=max_calls,
+            max_cost=max_cost,
+            cancelled=gateway._cancelled,
+        )
+        self._whole = gateway
+        self._asked: dict[str, threading.Lock] = {}
+        self._answered: set[str] = set()
+
+    def complete(self, call: ModelCall) -> Reply:
+        self._raise_if_cancelled()
+        if self._answers is None:
+            return self._count(call)
+        key = call.key()
+        with self._asking_lock:
+            lock = self._asked.setdefault(key, threading.Lock())
+        with lock:
+            if key in self._answered:
+                return self._whole.complete(call)
+            reply = self._count(call)
+            self._answered.add(key)
+            return reply
+
+    def _count(self, call: ModelCall) -> Reply:
+        with self._purse.paying_for(call, price_of) as payment:
+            payment.reply = self._whole.complete(call)
+        return payment.reply
 
 
 class _Slots:

@@ -7,12 +7,15 @@ from django.db import models
 from django.utils import timezone
 
 from alignment.labels import LabelRule, Side, Sides
+from alignment.metric import Costs
 from alignment.readiness import Thresholds
 from alignment.wording import Wording
 from annotator.models.fields import JSONTextField
 from annotator.models.people import Role, User
 from annotator.models.traces import Experiment
-from judges.instructions import Demonstration, InstructionsJudge
+from judges.calibration import Calibration
+from judges.instructions import InstructionsJudge
+from judges.memory import Demonstration, Memory
 from judges.values import Value, ValueType
 
 
@@ -75,6 +78,12 @@ class Judge(models.Model):
     )
     promotion_margin = models.FloatField(default=0.0)
     max_harm_per_side = models.FloatField(default=0.10)
+    # What a wrong verdict costs, relative to the other kind: a judge is aligned for the lowest cost.
+    cost_false_positive = models.FloatField(default=1.0)
+    cost_false_negative = models.FloatField(default=1.0)
+    # What one run may take at most; None is no bound.
+    max_calls = models.PositiveIntegerField(null=True, blank=True)
+    max_cost = models.FloatField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -115,6 +124,13 @@ class Judge(models.Model):
             min_share=self.minimum_share,
         )
 
+    @property
+    def costs(self) -> Costs:
+        """What the two kinds of wrong verdict cost."""
+        return Costs(
+            false_positive=self.cost_false_positive, false_negative=self.cost_false_negative
+        )
+
     def side_of(self, value: Value) -> Side:
         """The side that a value counts for."""
         return self.sides.side_of(value)
@@ -145,6 +161,8 @@ class JudgeVersion(models.Model):
     extra_headers = JSONTextField(default=dict, blank=True)
     demonstrations = JSONTextField(default=list, blank=True)
     generate_rationale_first = models.BooleanField(default=True)
+    memory_data = JSONTextField(default=dict, blank=True)
+    calibration_data = JSONTextField(default=dict, blank=True)
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -173,6 +191,16 @@ class JudgeVersion(models.Model):
         """What its verdicts may be."""
         return ValueType.from_dict(self.value_type_data)
 
+    @property
+    def memory(self) -> Memory | None:
+        """The guidelines and labelled cases it carries."""
+        return Memory.from_dict(self.memory_data) if self.memory_data else None
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What its model's answers stand for."""
+        return Calibration.from_dict(self.calibration_data) if self.calibration_data else None
+
     def to_domain(self) -> InstructionsJudge:
         """The judge that can be called.
 
@@ -190,6 +218,8 @@ class JudgeVersion(models.Model):
             extra_headers=self.extra_headers,
             generate_rationale_first=self.generate_rationale_first,
             demonstrations=tuple(Demonstration(**item) for item in self.demonstrations),
+            memory=self.memory,
+            calibration=self.calibration,
         )
 
 

@@ -34,6 +34,7 @@ class AlignmentRun(LeasedWork):
     class Trigger(models.TextChoices):
         AUTOMATIC = "AUTOMATIC", "By itself"
         MANUAL = "MANUAL", "By hand"
+        REPEAT = "REPEAT", "Repeated, to check an earlier one"
 
     class Outcome(models.TextChoices):
         """What the gate said."""
@@ -64,6 +65,11 @@ class AlignmentRun(LeasedWork):
     model = models.CharField(max_length=200, blank=True)
     seed = models.IntegerField(default=0)
     policy = JSONTextField(default=dict)
+    # What else decides the result, as it was at the start: sides, costs, and which traces earlier runs used for what.
+    setup = JSONTextField(default=dict)
+    repeat_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="repeats"
+    )
     labels_fingerprint = models.CharField(max_length=64)
     examples = JSONTextField(default=list)
     excluded = JSONTextField(default=list)

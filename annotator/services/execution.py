@@ -13,10 +13,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from alignment import events
+from alignment.estimates import Budget
 from alignment.gate import GatePolicy, Outcome
 from alignment.labels import Example
+from alignment.metric import Costs
 from alignment.plugins import build_optimizer
 from alignment.runner import RunResult, run_alignment
+from alignment.sides import Sides
 from alignment.split import groups_of
 from annotator.models import AlignmentRun, Judge, RunAnswer, Trace, WorkStatus
 from annotator.services import judges, leases, log, runs
@@ -58,14 +61,16 @@ def execute_run(pk: int) -> None:
                     examples=thaw(run),
                     optimizer=build_optimizer(run.optimizer, model=run.model, params=run.params),
                     gateway=gateway,
-                    held_out_before=_earlier(run, "held_out"),
-                    learnt_before=_earlier(run, "train") | _earlier(run, "selection"),
+                    held_out_before=frozenset(run.setup["held_out_before"]),
+                    learnt_before=frozenset(run.setup["learnt_before"]),
                     seed=run.seed,
-                    sides=run.judge.sides,
+                    sides=Sides.from_dict(run.setup["sides"]),
+                    costs=Costs.from_dict(run.setup["costs"]),
                     policy=GatePolicy(
                         margin=run.policy["margin"],
                         max_harm_per_side=run.policy["max_harm_per_side"],
                     ),
+                    budget=Budget(calls=run.policy["max_calls"], cost=run.policy["max_cost"]),
                     emit=recorder.take,
                     cancelled=lease.cancelled,
                 )
@@ -232,7 +237,7 @@ def thaw(run: AlignmentRun) -> list[Example]:
     """The examples as they were frozen when the run was started."""
     traces = [DomainTrace.from_dict(row["trace"]) for row in run.examples]
     groups = groups_of(traces)
-    sides = run.judge.sides
+    sides = Sides.from_dict(run.setup["sides"])
     return [
         Example(
             trace=trace,
@@ -241,15 +246,10 @@ def thaw(run: AlignmentRun) -> list[Example]:
             side=sides.side_of(row["value"]),
             verdict_value=row["verdict"],
             group=groups[trace.trace_id],
+            votes=row["votes"],
         )
         for trace, row in zip(traces, run.examples, strict=True)
     ]
-
-
-def _earlier(run: AlignmentRun, part: str) -> frozenset[str]:
-    """Trace ids that earlier runs of the judge held out, or learnt from: they stay what they were."""
-    splits = run.judge.runs.filter(pk__lt=run.pk).values_list("split", flat=True)
-    return frozenset(trace_id for split in splits for trace_id in split.get(part, ()))
 
 
 def _record_result(

@@ -26,9 +26,16 @@ SETTINGS = frozenset(
         "promotion_policy",
         "promotion_margin",
         "max_harm_per_side",
+        "cost_false_positive",
+        "cost_false_negative",
+        "max_calls",
+        "max_cost",
     }
 )
 MOST_LABELS = 1_000_000
+MOST_CALLS = 1_000_000_000
+MOST_MONEY = 1_000_000
+DEAREST = 1_000.0
 
 _LONGEST = {
     "name": 250,
@@ -130,6 +137,20 @@ def checked_settings(judge: Judge, fields: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("promotion_margin", "max_harm_per_side"):
         if not 0 <= values[name] <= 1:
             raise JudgeServiceError("Give a share from 0 % to 100 %.", field=name)
+    for name in ("cost_false_positive", "cost_false_negative"):
+        if not 0 < values[name] <= DEAREST:
+            raise JudgeServiceError(
+                f"Give a number above 0, at most {DEAREST:g}: how bad this error is beside the other.",
+                field=name,
+            )
+    if values["max_calls"] is not None and not 1 <= values["max_calls"] <= MOST_CALLS:
+        raise JudgeServiceError(
+            f"Allow from 1 to {MOST_CALLS:,} calls, or leave it empty.", field="max_calls"
+        )
+    if values["max_cost"] is not None and not 0 < values["max_cost"] <= MOST_MONEY:
+        raise JudgeServiceError(
+            f"Allow more than $0 and at most ${MOST_MONEY:,}, or leave it empty.", field="max_cost"
+        )
     if not isinstance(values["optimizer_params"], dict):
         raise JudgeServiceError(
             'Write the parameters as an object, for example {"steps": 4}.', field="optimizer_params"

@@ -114,7 +114,7 @@ def edit_judge(
 ) -> JudgeVersion:
     """A new version, made current; the old one stays as it was.
 
-    The demonstrations that a run has found go along, as far as their values are still there.
+    The examples and guidelines that a run has found go along, as far as their values are still there.
 
     Raises:
         JudgeServiceError: when nothing was changed, or a text is too long.
@@ -137,6 +137,9 @@ def edit_judge(
         if before:
             columns["generate_rationale_first"] = before.generate_rationale_first
             columns["demonstrations"] = _fitting(before.demonstrations, value_type)
+            columns["memory_data"] = _fitting_memory(before, value_type)
+            if before.value_type == value_type:
+                columns["calibration_data"] = before.calibration_data
         version = _add_version(
             judge=judge,
             actor=actor,
@@ -177,6 +180,8 @@ def add_candidate(
         extra_headers=candidate.extra_headers,
         generate_rationale_first=candidate.generate_rationale_first,
         demonstrations=[demonstration.to_dict() for demonstration in candidate.demonstrations],
+        memory_data=candidate.memory.to_dict() if candidate.memory else {},
+        calibration_data=candidate.calibration.to_dict() if candidate.calibration else {},
     )
 
 
@@ -358,14 +363,23 @@ def _make_current(judge: Judge, version: JudgeVersion) -> None:
         look_at_readiness(judge)
 
 
-def _fitting(demonstrations: list[dict[str, Any]], value_type: ValueType) -> list[dict[str, Any]]:
+def _fitting(cases: list[dict[str, Any]], value_type: ValueType) -> list[dict[str, Any]]:
     fitting = []
-    for demonstration in demonstrations:
+    for case in cases:
         try:
-            fitting.append({**demonstration, "value": value_type.parse(demonstration["value"])})
+            fitting.append({**case, "value": value_type.parse(case["value"])})
         except InvalidValueError:
             continue
     return fitting
+
+
+def _fitting_memory(version: JudgeVersion, value_type: ValueType) -> dict[str, Any]:
+    if not version.memory_data:
+        return {}
+    return {
+        **version.memory_data,
+        "examples": _fitting(version.memory_data["examples"], value_type),
+    }
 
 
 def _summary(version: JudgeVersion) -> dict[str, Any]:

@@ -19,13 +19,14 @@ TEXT_HAS_NO_SIDES = "free text is neither positive nor negative; to align the ju
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledTrace:
-    """A trace that teaches: its label, people's reasons, and the verdict it stands against."""
+    """A trace that teaches: its label, people's reasons and answers, and the verdict it stands against."""
 
     trace_pk: int
     trace_id: str
     value: Value
     rationale: str
     verdict: Value
+    votes: dict[str, Value]
 
 
 def labelled_verdicts(judge: Judge) -> dict[int, Value]:
@@ -78,6 +79,9 @@ def labelled_traces(judge: Judge) -> tuple[list[LabelledTrace], list[TraceState]
                     value=settled.value,
                     rationale=settled.rationale,
                     verdict=verdict,
+                    votes={
+                        vote.source_id: vote.value for vote in answers if vote.value is not None
+                    },
                 )
             )
     return usable, states

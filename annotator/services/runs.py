@@ -12,7 +12,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from alignment.plugins import build_optimizer
+from alignment.estimates import Budget
+from alignment.plugins import build_optimizer, version_of
 from annotator import tasks
 from annotator.models import LIVE, AlignmentRun, Assessment, Judge, Kind, Trace, User, WorkStatus
 from annotator.services import judges, log
@@ -37,8 +38,9 @@ def start_run(
     params: dict[str, Any] | None = None,
     model: str = "",
     seed: int = 0,
+    budget: Budget | None = None,
 ) -> AlignmentRun:
-    """Start a run by hand, with the judge's own optimizer settings where none are given.
+    """Start a run by hand, with the judge's own optimizer settings and budget where none are given.
 
     Raises:
         RunError: when one is under way, or the judge cannot run.
@@ -52,6 +54,7 @@ def start_run(
         params=judge.optimizer_params if params is None else params,
         model=model or judge.optimizer_model,
         seed=seed,
+        budget=budget,
     )
 
 
@@ -169,6 +172,7 @@ def _start(
     params: dict[str, Any],
     model: str,
     seed: int,
+    budget: Budget | None = None,
 ) -> AlignmentRun:
     version = judge.current_version
     if version is None or not version.model:
@@ -194,11 +198,15 @@ def _start(
                 params=params,
                 model=model or version.model,
                 seed=seed,
+                optimizer_version=version_of(optimizer),
                 policy={
                     "margin": judge.promotion_margin,
                     "max_harm_per_side": judge.max_harm_per_side,
                     "promotion": judge.promotion_policy,
+                    "max_calls": judge.max_calls if budget is None else budget.calls,
+                    "max_cost": judge.max_cost if budget is None else budget.cost,
                 },
+                setup=setup_of(judge),
                 labels_fingerprint=fingerprint(usable),
                 examples=_freeze(judge, usable),
                 excluded=[
@@ -256,9 +264,26 @@ def _freeze(judge: Judge, usable: list[LabelledTrace]) -> list[dict[str, Any]]:
                 "value": item.value,
                 "rationale": item.rationale,
                 "verdict": item.verdict,
+                "votes": item.votes,
             }
         )
     return frozen
+
+
+def setup_of(judge: Judge) -> dict[str, Any]:
+    """What decides a run's result besides its labels and its policy, as it is now."""
+    return {
+        "sides": judge.sides.to_dict(),
+        "costs": judge.costs.to_dict(),
+        "held_out_before": _earlier(judge, "held_out"),
+        "learnt_before": sorted({*_earlier(judge, "train"), *_earlier(judge, "selection")}),
+    }
+
+
+def _earlier(judge: Judge, part: str) -> list[str]:
+    """Trace ids that earlier runs of the judge held out, or learnt from: they stay what they were."""
+    splits = judge.runs.values_list("split", flat=True)
+    return sorted({trace_id for split in splits for trace_id in split.get(part, ())})
 
 
 def labels_since_last_run(judge: Judge, usable: list[LabelledTrace]) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alignment.errors import ErrorKind, error_kind
+from alignment.estimates import Budget
 from alignment.events import (
     CallsEstimated,
     Event,
@@ -196,10 +197,13 @@ def test_an_optimizer_sees_the_verdict_and_exactly_one_label_of_training_traces_
 
 def test_an_optimizer_may_know_the_run_it_works_in() -> None:
     optimizer, gateway = Writes(), Gateway(concurrency=4)
-    run(optimizer, gateway=gateway, seed=7)
+    result = run(optimizer, gateway=gateway, seed=7, budget=Budget(calls=500))
     (context,) = optimizer.contexts
     assert context is not None
-    assert (context.gateway, context.seed, context.part) == (gateway, 7, "")
+    assert (context.seed, context.part) == (7, "")
+    tests = 2 * len(result.split.held_out) + 5 * len(result.split.selection)
+    assert context.gateway.calls_left is not None
+    assert 0 < context.gateway.calls_left <= 500 - tests
     assert current_run() is None
 
 

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import pytest
 
 from alignment import SIMBAAlignmentOptimizer
-from alignment.evaluation import credit
 from alignment.events import Event, LogLine, Progress, RunContext, StepScored, use_run
 from alignment.labels import Example
+from alignment.metric import Metric, closeness
 from alignment.simba import NO_SPREAD
 from judges.calls import Reply
 from judges.errors import (
@@ -56,9 +56,14 @@ def align(
     listener: Callable[[Event], None] | None = None,
 ) -> InstructionsJudge:
     gateway = gateway or Gateway(concurrency=8)
-    context = RunContext(gateway=gateway, listener=listener or (lambda event: None))
+    judge = judge or desk_judge()
+    context = RunContext(
+        gateway=gateway,
+        metric=Metric(value_type=judge.value_type),
+        listener=listener or (lambda event: None),
+    )
     with use_run(context):
-        return (optimizer or small()).align(judge or desk_judge(), traces_of(examples))
+        return (optimizer or small()).align(judge, traces_of(examples))
 
 
 def provider(name: str, respond: Callable[[dict[str, Any]], str]) -> InstructionsJudge:
@@ -381,7 +386,7 @@ NAMES = ValueType(kind=ValueKind.CATEGORY, categories=("billing", "delivery"))
 def test_a_near_miss_is_better_than_a_wild_one(
     value_type: ValueType, label: Any, given: Any, expected: float
 ) -> None:
-    assert credit(value_type, label, given) == pytest.approx(expected)
+    assert closeness(value_type, label, given) == pytest.approx(expected)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import pytest
 
 from annotator.demo.http_stub import StubAnswer, StubServer
 from judges import llm
+from judges.budget import most_cost
 from judges.errors import (
     BudgetExceededError,
     Cancelled,
@@ -30,6 +31,7 @@ from judges.llm import (
     register_local_provider,
     use_gateway,
 )
+from judges.providers import price_of
 
 
 @pytest.fixture
@@ -265,15 +267,17 @@ def test_a_failed_call_leaves_the_budget_as_it_was(stub: StubServer, call: Model
         gateway.complete(call)
 
 
-def test_a_budget_in_money_stops_the_calls(stub: StubServer, call: ModelCall) -> None:
-    price = Gateway().complete(call).usage.cost
-    assert price
-    gateway = Gateway(max_cost=price * 2.5)
-    for _ in range(3):
-        gateway.complete(call)
-    with pytest.raises(BudgetExceededError, match="used up"):
-        gateway.complete(call)
-    assert stub.calls == 4
+def test_a_budget_in_money_is_never_overspent(stub: StubServer, call: ModelCall) -> None:
+    call = replace(call, inference_params={"max_tokens": 40})
+    most = most_cost(call, price_of)
+    gateway = Gateway(max_cost=most * 2.5, concurrency=8)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(gateway.complete, call) for _ in range(40)]
+    refused = [each for each in asked if isinstance(each.exception(), BudgetExceededError)]
+    assert refused
+    assert stub.calls == 40 - len(refused) == gateway.usage.calls
+    assert gateway.usage.cost is not None
+    assert 0 < gateway.usage.cost <= most * 2.5
 
 
 def test_a_budget_in_money_needs_a_known_price(stub: StubServer, call: ModelCall) -> None:

@@ -1,4 +1,4 @@
-"""What all optimizers that work through DSPy share. Loads DSPy when it runs, not when it is imported."""
+"""What the built-in optimizers share: reading the traces, checking that they suffice, saying at once what is done."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import logging
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from alignment.events import LogLine, RunContext, current_run
 from alignment.labels import Example, Examples, LabelRule, Side, Sides, examples_from_traces
+from alignment.metric import Metric
 from alignment.readiness import Thresholds, additions
 from judges.base import AlignmentOptimizer, Judge
 from judges.entities import Trace
@@ -18,14 +19,9 @@ from judges.instructions import InstructionsJudge
 from judges.llm import current_gateway
 from judges.values import value_key
 
-if TYPE_CHECKING:
-    from alignment.dspy_bridge import Bench
 
-
-class DSPyOptimizer(AlignmentOptimizer):
-    """Base of optimizers that work through DSPy: reads the traces, checks that they suffice, and cleans up.
-
-    Subclasses implement `optimize`.
+class LabelledOptimizer(AlignmentOptimizer):
+    """Base of optimizers that learn from labelled examples. Subclasses implement `propose` and `estimate`.
 
     Args:
         model: Answers the optimizer's own questions; None means the judge's model.
@@ -36,6 +32,7 @@ class DSPyOptimizer(AlignmentOptimizer):
     """
 
     title: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
     logger: ClassVar[logging.Logger]
 
     def __init__(self, model: str | None = None, *, seed: int = 0) -> None:
@@ -48,13 +45,15 @@ class DSPyOptimizer(AlignmentOptimizer):
         """Most model calls that an alignment with n examples takes."""
 
     @abstractmethod
-    def optimize(self, bench: Bench, *, model: str, seed: int) -> Sequence[InstructionsJudge]:
-        """The proposals, best first; the judge itself, or nothing, when none is better.
+    def propose(
+        self, judge: InstructionsJudge, examples: Sequence[Example], context: RunContext
+    ) -> Sequence[InstructionsJudge]:
+        """Judges that may agree better, the best first; empty when there is none.
 
         Args:
-            bench: The judge, the examples and the run.
-            model: Answers the optimizer's own questions.
-            seed: For everything random.
+            judge: The judge as it is.
+            examples: What to learn from; the judge does not agree with all of them.
+            context: The run: its gateway, which is the budget, its metric, its seed.
         """
 
     def align(self, judge: Judge, traces: Sequence[Trace]) -> InstructionsJudge:
@@ -77,7 +76,11 @@ class DSPyOptimizer(AlignmentOptimizer):
         )
         context = current_run()
         if context is None:  # a run has checked its whole set, of which this may be a part
-            context = RunContext(gateway=current_gateway(), seed=self.seed)
+            context = RunContext(
+                gateway=current_gateway(),
+                metric=Metric(value_type=judge.value_type, sides=sides),
+                seed=self.seed,
+            )
             self._check_enough(found, sides)
         elif not found.usable:
             raise NotEnoughFeedbackError(["labels with a verdict"])
@@ -92,7 +95,7 @@ class DSPyOptimizer(AlignmentOptimizer):
                 context, "Already aligned: the judge agrees with every label. Nothing was tried."
             )
             return judge
-        proposals = self._run(judge, found.usable, context)
+        proposals = self.propose(judge, found.usable, context)
         self.logger.info("%s optimization completed", self.title)
         self.candidates_ = tuple(proposals[1:])
         return proposals[0] if proposals else judge
@@ -102,16 +105,10 @@ class DSPyOptimizer(AlignmentOptimizer):
         self.logger.warning("%s", text)
         context.emit(LogLine(level="WARNING", text=text))
 
-    def _run(
-        self, judge: InstructionsJudge, examples: Sequence[Example], context: RunContext
-    ) -> Sequence[InstructionsJudge]:
-        from alignment.dspy_bridge import Aborted, Bench
-
-        try:
-            bench = Bench(judge, examples, context)
-            return self.optimize(bench, model=self.model or judge.model, seed=context.seed)
-        except Aborted as aborted:
-            raise aborted.cause from None
+    def note(self, context: RunContext, text: str) -> None:
+        """Say something for the detailed output."""
+        self.logger.debug("%s", text)
+        context.emit(LogLine(level="DEBUG", text=text))
 
     def _check_enough(self, found: Examples, sides: Sides) -> None:
         counts = Counter(example.side for example in found.usable)
@@ -127,6 +124,16 @@ class DSPyOptimizer(AlignmentOptimizer):
                 f"{count} {'trace was' if count == 1 else 'traces were'} left out: {text.rstrip('.')}"
             )
         raise NotEnoughFeedbackError(missing)
+
+
+def check_whole_number(name: str, value: object, least: int) -> None:
+    """Refuse an option that is no whole number or too small.
+
+    Raises:
+        ValueError: that says so.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}.")
 
 
 def _agrees(example: Example) -> bool:
