@@ -46,6 +46,7 @@ def execute_run(pk: int) -> None:
             "judge__experiment__team", "judge__current_version", "version_in__judge"
         ).get(pk=pk)
         answers = RunAnswers(run)
+        setup = _setup(run)
         gateway = Gateway(
             concurrency=settings.LLM_CONCURRENCY,
             timeout_s=settings.LLM_TIMEOUT,
@@ -61,16 +62,18 @@ def execute_run(pk: int) -> None:
                     examples=thaw(run),
                     optimizer=build_optimizer(run.optimizer, model=run.model, params=run.params),
                     gateway=gateway,
-                    held_out_before=frozenset(run.setup["held_out_before"]),
-                    learnt_before=frozenset(run.setup["learnt_before"]),
+                    held_out_before=frozenset(setup["held_out_before"]),
+                    learnt_before=frozenset(setup["learnt_before"]),
                     seed=run.seed,
-                    sides=Sides.from_dict(run.setup["sides"]),
-                    costs=Costs.from_dict(run.setup["costs"]),
+                    sides=Sides.from_dict(setup["sides"]),
+                    costs=Costs.from_dict(setup["costs"]),
                     policy=GatePolicy(
                         margin=run.policy["margin"],
                         max_harm_per_side=run.policy["max_harm_per_side"],
                     ),
-                    budget=Budget(calls=run.policy["max_calls"], cost=run.policy["max_cost"]),
+                    budget=Budget(
+                        calls=run.policy.get("max_calls"), cost=run.policy.get("max_cost")
+                    ),
                     emit=recorder.take,
                     cancelled=lease.cancelled,
                 )
@@ -237,7 +240,7 @@ def thaw(run: AlignmentRun) -> list[Example]:
     """The examples as they were frozen when the run was started."""
     traces = [DomainTrace.from_dict(row["trace"]) for row in run.examples]
     groups = groups_of(traces)
-    sides = Sides.from_dict(run.setup["sides"])
+    sides = Sides.from_dict(_setup(run)["sides"])
     return [
         Example(
             trace=trace,
@@ -246,10 +249,15 @@ def thaw(run: AlignmentRun) -> list[Example]:
             side=sides.side_of(row["value"]),
             verdict_value=row["verdict"],
             group=groups[trace.trace_id],
-            votes=row["votes"],
+            votes=row.get("votes", {}),
         )
         for trace, row in zip(traces, run.examples, strict=True)
     ]
+
+
+def _setup(run: AlignmentRun) -> dict[str, Any]:
+    """What was written down when the run was started; for one that waited through an upgrade, what holds now."""
+    return run.setup or runs.setup_of(run.judge)
 
 
 def _record_result(
