@@ -167,3 +167,65 @@ class TraceInfoRecord:
     tags: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, str] = field(default_factory=dict)
     assessments: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessmentDraft:
+    """An assessment as a program sends it, decoded; nothing is known of the database yet.
+
+    Attributes:
+        assessment_id: The id that it comes with; empty when one is to be made.
+        name: What it is about, such as a judge's name.
+        kind: FEEDBACK or EXPECTATION.
+        source_type: HUMAN, LLM_JUDGE or CODE.
+        source_id: Who.
+        span_id: The span it is about; empty for the whole trace.
+        value: Any JSON value, with the type it came with.
+        is_serialized: Whether an expectation came as JSON text.
+        error_code: Why there is no value: a code; empty when there was no error.
+        error_message: The same as a sentence.
+        error_stack: Where it happened.
+        rationale: The reason.
+        metadata: Texts by key.
+        overrides: The id of the assessment that it puts out of force; empty for none.
+        valid: Whether it is in force.
+        created_at: When it was given; None for now.
+        updated_at: When it was changed last; None for then.
+    """
+
+    assessment_id: str = ""
+    name: str
+    kind: str
+    source_type: str
+    source_id: str
+    span_id: str = ""
+    value: Any = None
+    is_serialized: bool = False
+    error_code: str = ""
+    error_message: str = ""
+    error_stack: str = ""
+    rationale: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    overrides: str = ""
+    valid: bool = True
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssessmentChange:
+    """What a program changes of an assessment; None stays as it is.
+
+    Attributes:
+        name: Another name.
+        draft: Where value and error are taken from, when they change.
+        rationale: Another reason.
+        metadata: Entries that are added, or take the place of those with their keys.
+        valid: Whether it is in force.
+    """
+
+    name: str | None = None
+    draft: AssessmentDraft | None = None
+    rationale: str | None = None
+    metadata: dict[str, str] | None = None
+    valid: bool | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, get_resolver
 
@@ -32,6 +33,8 @@ from annotator.ingest.errors import (
 )
 from annotator.models import Scope
 from annotator.services.tokens import Caller, UnknownTokenError, find_caller
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
@@ -134,14 +137,19 @@ def _answer(request: HttpRequest) -> HttpResponse:
         return error.response()
     except PermissionDenied as error:
         return ForbiddenError(str(error)).response()
+    except IntegrityError:
+        # Two programs made the same thing at the same moment; the one that sends it again finds it there.
+        logger.warning("%s met another write of the same.", request.path_info, exc_info=True)
+        return _busy("Somebody else is writing the same; nothing was stored.")
     except OperationalError as error:
         if not any(words in str(error).lower() for words in _BUSY):
             raise
-        return BusyError(
-            "The database is busy; nothing was stored. Send it again.",
-            headers={"Retry-After": "1"},
-        ).response()
+        return _busy("The database is busy; nothing was stored.")
     return response
+
+
+def _busy(why: str) -> HttpResponse:
+    return BusyError(f"{why} Send it again.", headers={"Retry-After": "1"}).response()
 
 
 def _caller(request: HttpRequest) -> Caller:

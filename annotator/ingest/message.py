@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -11,10 +12,15 @@ from django.http import HttpRequest
 
 from annotator.ingest.body import json_of, read_body
 from annotator.ingest.errors import InvalidRequestError
+from judges.answers import clean_text
 
 LARGEST = 2**63 - 1
 
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_MOMENT = re.compile(
+    r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _WHOLE = re.compile(r"[+-]?[0-9]{1,25}(?:\.0{1,10})?", re.ASCII)
 
 
@@ -78,6 +84,50 @@ class Message:
         if _UNSTORABLE.search(value):
             raise self.wrong(name, "it holds a NUL or half a character; take that out.")
         return value
+
+    def prose(self, name: str, *, longest: int) -> str:
+        """A text for people, or ""; what no database stores (NUL, half characters) is taken out."""
+        value = self.data.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self.wrong(name, f"it must be a text, not {kind_of(value)}.")
+        if len(value) > longest:
+            raise self.wrong(name, f"it has {len(value):,} characters; {longest:,} are allowed.")
+        return clean_text(value)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """True or false, in JSON or in words."""
+        value = self.data.get(name)
+        if value is None or value == "":
+            return default
+        word = value.lower() if isinstance(value, str) else value
+        if word is True or word == "true":
+            return True
+        if word is False or word == "false":
+            return False
+        raise self.wrong(name, f"it must be true or false, not {kind_of(value)}.")
+
+    def moment(self, name: str) -> datetime | None:
+        """A time such as 2026-11-23T07:07:09.856Z, to the millisecond; None when it is not there."""
+        value = self.data.get(name)
+        if value is None:
+            return None
+        found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+        try:
+            if found is None:
+                raise ValueError
+            date, fraction, zone = found.groups()
+            moment = datetime.fromisoformat(f"{date.upper()}{'+00:00' if zone in 'zZ' else zone}")
+            milliseconds = int((fraction or "0").ljust(3, "0")[:3])
+            moment = moment.astimezone(UTC) + timedelta(milliseconds=milliseconds)
+        except (ValueError, OverflowError):
+            raise self.wrong(
+                name, "it must be a time with its zone, such as 2026-11-23T07:07:09.856Z."
+            ) from None
+        if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            raise self.wrong(name, f"it must be from {_FIRST_YEAR} to {_LAST_YEAR}.")
+        return moment
 
     def integer(
         self,

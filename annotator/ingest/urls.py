@@ -1,9 +1,18 @@
 """Every address of the door. None ends with a slash."""
 
-from django.urls import path
+from django.urls import converters, path, register_converter
 
-from annotator.ingest import about, experiments
+from annotator.ingest import about, assessments, experiments
 from annotator.ingest.door import methods
+
+
+class WireIdConverter(converters.StringConverter):
+    """An id that a client has chosen: anything without a NUL, which PostgreSQL refuses to look for."""
+
+    regex = r"[^\0]+"
+
+
+register_converter(WireIdConverter, "wire_id")
 
 V2, V3 = "api/2.0/mlflow", "api/3.0/mlflow"
 
@@ -19,4 +28,13 @@ urlpatterns = [
     path(f"{V2}/experiments/restore", methods(POST=experiments.restore)),
     path(f"{V2}/experiments/set-experiment-tag", methods(POST=experiments.set_tag)),
     path(f"{V2}/experiments/delete-experiment-tag", methods(POST=experiments.delete_tag)),
+    # what was said of traces
+    path(
+        f"{V3}/traces/<wire_id:trace_id>/assessments",
+        methods(POST=assessments.create),
+    ),
+    path(
+        f"{V3}/traces/<wire_id:trace_id>/assessments/<wire_id:assessment_id>",
+        methods(GET=assessments.get, PATCH=assessments.update, DELETE=assessments.delete),
+    ),
 ]

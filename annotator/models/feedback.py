@@ -82,6 +82,9 @@ class Assessment(models.Model):
     rationale = models.TextField(blank=True)
     error_kind = models.CharField(max_length=60, blank=True)
     error_text = models.TextField(blank=True)
+    error_stack = models.TextField(blank=True)
+    # Whether a program sent an expectation as the text of its JSON; it is given back in the form it came in.
+    is_serialized = models.BooleanField(default=False)
     valid = models.BooleanField(default=True)
     overrides = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="overridden_by"
@@ -139,6 +142,11 @@ class Assessment(models.Model):
         ]
         indexes = [
             models.Index(fields=["trace", "name"], name="assessment_of_trace"),
+            models.Index(
+                fields=["name", "kind", "value_key", "trace"],
+                condition=Q(valid=True),
+                name="assessment_by_text",
+            ),
             models.Index(
                 fields=["name", "source_type", "value_key", "judge_version", "trace"],
                 condition=Q(valid=True, kind="FEEDBACK", span_id=""),
