@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-UV ?= uv
+UV := $(VENV)/bin/uv
+CLIENTS := .venv-clients
+CLIENT_REQUIREMENTS := tests/clients/requirements
 
 .DEFAULT_GOAL := run
-.PHONY: run worker test test-fast test-browser check format bench install dev lock clean
+.PHONY: run worker test test-fast test-browser check format bench install dev clients lock clean
 
 run: install  ## everything on one machine: web, worker, scheduler, demo
 	@exec $(PY) manage.py quickstart
@@ -13,7 +15,9 @@ run: install  ## everything on one machine: web, worker, scheduler, demo
 worker: install  ## one more worker, for a running web process that has none
 	@exec $(PY) -m celery -A annotator worker
 
-test: dev test-fast test-browser  ## the whole suite
+test: dev  ## the whole suite; where the clients cannot be installed, their tests are skipped and say so
+	-@$(MAKE) --no-print-directory clients
+	@$(MAKE) --no-print-directory test-fast test-browser
 
 test-fast:
 	$(PY) -m pytest -n 2 --ignore=tests/browser
@@ -50,6 +54,15 @@ $(VENV)/.requirements-dev: requirements-dev.txt requirements.txt | $(PY)
 	@$(call pip_install,requirements-dev.txt)
 	@touch $@ $(VENV)/.requirements
 
+# A client of another version needs an environment of its own; uv makes one in seconds and shares what is equal.
+clients: $(patsubst $(CLIENT_REQUIREMENTS)/%.txt,$(CLIENTS)/%/.installed,$(wildcard $(CLIENT_REQUIREMENTS)/*.txt))  ## the real mlflow and OpenTelemetry clients, for tests/clients and bench/ingest.py
+
+$(CLIENTS)/%/.installed: $(CLIENT_REQUIREMENTS)/%.txt | dev
+	@echo "Installing the client $* …"
+	@$(UV) venv --quiet --clear --python $(PY) $(@D)
+	@$(UV) pip sync --quiet --python $(@D) --only-binary :all: $<
+	@touch $@
+
 # Debian's python3 may lack ensurepip: then the environment is made without pip and the outer pip installs into it.
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -62,11 +75,15 @@ pip_install = echo "Installing $(1) (once, a minute or two) …" && \
 	  then $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); \
 	  else $(PYTHON) -m pip --python $(PY) install --quiet --disable-pip-version-check --require-hashes -r $(1); fi
 
-# Needs uv and the network; the result is committed. It holds for every system and Python that [project] allows.
-LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
-lock:
+# Needs the network; the result is committed. It holds for every system and Python that [project] allows.
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --no-annotate --no-header --quiet
+NEWEST := $(CLIENT_REQUIREMENTS)/mlflow-newest
+LOCK := $(COMPILE) --generate-hashes
+lock: dev
 	$(LOCK) pyproject.toml --output-file requirements.txt
 	{ echo "-r requirements.txt"; $(LOCK) --group dev --constraint requirements.txt; } > requirements-dev.txt
+	for in in $(filter-out $(NEWEST).in,$(wildcard $(CLIENT_REQUIREMENTS)/*.in)); do $(COMPILE) $$in --output-file $${in%.in}.txt; done
+	$(COMPILE) $(NEWEST).in --output-file $(NEWEST).txt --override $(NEWEST).overrides --no-emit-package mlflow-skinny --no-emit-package mlflow-tracing
 
 clean:  ## what tools left behind; the data stays
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis $(CLIENTS)

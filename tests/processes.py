@@ -18,8 +18,10 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 
 from annotator.celery import app
+from annotator.management.commands.quickstart import programs
 from annotator.services import workers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -201,6 +203,26 @@ class WorkerProcess:
         is_there = eventually(lambda: workers.alive().filter(name__endswith=name).exists())
         assert is_there, process.text
         return process
+
+
+class WebProcess:
+    """The web server as `make run` starts it, on the database of the running tests, at a port of its own."""
+
+    def __init__(self, **env: str) -> None:
+        self.port = free_port()
+        with override_settings(PORT=self.port):
+            _, *command = next(program.command for program in programs() if program.name == "web")
+        self.process = Process(command, {**_test_database(), "PORT": str(self.port), **env})
+        self.process.wait_for("Booting worker")
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """kill -9 for the server and its children."""
+        self.process.kill()
 
 
 @contextmanager
