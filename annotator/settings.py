@@ -231,6 +231,12 @@ os.environ.setdefault("DSPY_CACHEDIR", str(DATA_DIR / "cache"))
 API_RATE_LIMIT = envint("API_RATE_LIMIT", default=2000)
 # megabytes that a request of a program may hold, packed and unpacked
 INGEST_BODY_MB = envint("INGEST_BODY_MB", default=32, maximum=1024)
+# spans that one request may hold
+INGEST_SPANS = envint("INGEST_SPANS", default=10_000)
+# kilobytes of one attribute of a span; what is longer is cut, and says so
+INGEST_ATTRIBUTE_KB = envint("INGEST_ATTRIBUTE_KB", default=1024, maximum=102_400)
+# how long a program that reads a trace waits for spans that are still on their way
+INGEST_WAIT_SECONDS = envint("INGEST_WAIT_SECONDS", default=3, minimum=0, maximum=60)
 # how deep its JSON may be nested; deeper than this is never content
 INGEST_DEPTH = envint("INGEST_DEPTH", default=100, maximum=200)
 

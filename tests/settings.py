@@ -45,3 +45,5 @@ CACHES["default"] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 # Tasks run where they are called, and what they raise comes out there; a real worker is tested on its own.
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
+
+INGEST_WAIT_SECONDS = 0  # tests that wait for spans say so

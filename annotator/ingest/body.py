@@ -48,7 +48,8 @@ def json_of(raw: bytes) -> Any:
     """The JSON value in a body.
 
     Raises:
-        InvalidRequestError: when there is none, or it is nested deeper than the setting allows.
+        InvalidRequestError: when there is none.
+        TooLargeError: when it is nested deeper than the setting allows.
     """
     try:
         text = raw.decode("utf-8-sig")
@@ -77,7 +78,7 @@ def check_depth(value: Any) -> None:
     """Refuse what is nested so deep that code that walks through it would fail.
 
     Raises:
-        InvalidRequestError: when it is deeper than the setting allows.
+        TooLargeError: when it is deeper than the setting allows.
     """
     level = [value]
     for _ in range(settings.INGEST_DEPTH + 1):
@@ -92,9 +93,9 @@ def check_depth(value: Any) -> None:
     raise _too_deep()
 
 
-def _too_deep() -> InvalidRequestError:
-    return InvalidRequestError(
-        f"The body is nested deeper than {settings.INGEST_DEPTH} levels; flatten it."
+def _too_deep() -> TooLargeError:
+    return TooLargeError(
+        f"The body is nested deeper than {settings.INGEST_DEPTH} levels; flatten it, or have INGEST_DEPTH raised."
     )
 
 

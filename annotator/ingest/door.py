@@ -29,8 +29,11 @@ from annotator.ingest.errors import (
     ForbiddenError,
     InvalidRequestError,
     NoSuchRouteError,
+    TooLargeError,
     UnauthenticatedError,
 )
+from annotator.ingest.limits import BeyondLimitError
+from annotator.ingest.lines import FormatError
 from annotator.models import Scope
 from annotator.services.tokens import Caller, UnknownTokenError, find_caller
 
@@ -135,6 +138,12 @@ def _answer(request: HttpRequest) -> HttpResponse:
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
     except ApiError as error:
         return error.response()
+    except FormatError as error:
+        return InvalidRequestError(
+            f"{error.field}: {error}" if error.field else str(error)
+        ).response()
+    except BeyondLimitError as error:
+        return TooLargeError(str(error)).response()
     except PermissionDenied as error:
         return ForbiddenError(str(error)).response()
     except IntegrityError:

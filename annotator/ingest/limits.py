@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MEGABYTE = 1024 * 1024
 
-
-class TooLargeError(ValueError):
+class BeyondLimitError(ValueError):
     """A request is beyond a limit; the message names the limit, its setting and what to do."""
 
 
@@ -16,34 +14,30 @@ class Limits:
     """The limits of one request.
 
     Attributes:
-        body: Bytes of a body as it travels.
-        unpacked: Bytes of a body once it is unpacked.
         spans: Spans in one request.
         depth: Levels of nesting, of a body as of an attribute.
-        attribute: Bytes of one attribute as JSON; what is longer is cut, with a mark.
+        attribute: Characters of one attribute as JSON; what is longer is cut, with a mark.
     """
 
-    body: int = 32 * MEGABYTE
-    unpacked: int = 128 * MEGABYTE
     spans: int = 10_000
-    depth: int = 64
-    attribute: int = MEGABYTE
+    depth: int = 100
+    attribute: int = 1024 * 1024
 
 
 def check_depth(data: object, limits: Limits) -> None:
     """Refuse what is nested deeper than anything here can handle.
 
     Raises:
-        TooLargeError: which names the setting.
+        BeyondLimitError: which names the setting.
     """
     if is_deeper(data, limits.depth):
         raise too_deep(limits)
 
 
-def too_deep(limits: Limits) -> TooLargeError:
+def too_deep(limits: Limits) -> BeyondLimitError:
     """The error for data nested too deeply."""
-    return TooLargeError(
-        f"The data is nested deeper than {limits.depth} levels; flatten it, or raise INGEST_MAX_DEPTH."
+    return BeyondLimitError(
+        f"The data is nested deeper than {limits.depth} levels; flatten it, or raise INGEST_DEPTH."
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.ingest.any_values import attributes_from_json, attributes_from_protobuf, integer
 from annotator.ingest.fields import shorten
-from annotator.ingest.limits import Limits, TooLargeError, check_depth, too_deep
+from annotator.ingest.limits import BeyondLimitError, Limits, check_depth, too_deep
 from annotator.ingest.lines import FormatError
 from annotator.ingest.span_records import LATEST_NS, WireSpan, hex_id, record_of
 from annotator.records import SpanRecord
@@ -25,7 +25,7 @@ def decode_protobuf(body: bytes, limits: Limits) -> list[SpanRecord]:
 
     Raises:
         FormatError: when it is none, or a span in it has no ids.
-        TooLargeError: when there are too many spans, or data is nested too deeply.
+        BeyondLimitError: when there are too many spans, or data is nested too deeply.
     """
     # loaded by the first export: pages need none of it
     from google.protobuf.message import DecodeError
@@ -60,7 +60,7 @@ def decode_json(body: bytes, limits: Limits) -> list[SpanRecord]:
 
     Raises:
         FormatError: when it is none, or a span in it has no ids.
-        TooLargeError: when there are too many spans, or data is nested too deeply.
+        BeyondLimitError: when there are too many spans, or data is nested too deeply.
     """
     try:
         request = json.loads(body)
@@ -93,9 +93,9 @@ def _check_count(count: int, limits: Limits) -> None:
     if not count:
         raise FormatError("resourceSpans", "There are no spans in it.")
     if count > limits.spans:
-        raise TooLargeError(
+        raise BeyondLimitError(
             f"There are {count:,} spans in one request and {limits.spans:,} are allowed; send fewer at once, "
-            "or raise INGEST_MAX_SPANS."
+            "or raise INGEST_SPANS."
         )
 
 

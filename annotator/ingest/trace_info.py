@@ -68,7 +68,7 @@ def encode(trace: Trace, *, assessments: Sequence[dict[str, Any]] = ()) -> dict[
     Args:
         assessments: All of the trace's, as they go over the wire, in the order they were made.
     """
-    experiment_id = str(trace.experiment_id)
+    experiment_id = trace.experiment.wire_id
     tags = _as_texts(trace.tags)
     tags[ARTIFACT_LOCATION] = f"mlflow-artifacts:/{experiment_id}/traces/{trace.trace_id}/artifacts"
     if trace.can_be_read_here:

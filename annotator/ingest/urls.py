@@ -2,7 +2,7 @@
 
 from django.urls import converters, path, register_converter
 
-from annotator.ingest import about, assessments, experiments
+from annotator.ingest import about, artifacts, assessments, experiments, export, traces
 from annotator.ingest.door import methods
 
 
@@ -36,5 +36,21 @@ urlpatterns = [
     path(
         f"{V3}/traces/<wire_id:trace_id>/assessments/<wire_id:assessment_id>",
         methods(GET=assessments.get, PATCH=assessments.update, DELETE=assessments.delete),
+    ),
+    # traces: the fixed words come before the ids
+    path("v1/traces", methods(POST=export.export)),
+    path(f"{V3}/traces", methods(POST=traces.start)),
+    path(f"{V3}/traces/get", methods(GET=traces.get)),
+    path(f"{V3}/traces/batchGet", methods(GET=traces.batch_get)),
+    path(f"{V3}/traces/batchGetInfos", methods(POST=traces.batch_get_infos)),
+    path(f"{V3}/traces/<wire_id:trace_id>", methods(GET=traces.get_info)),
+    path(
+        f"{V2}/traces/<wire_id:trace_id>/tags",
+        methods(PATCH=traces.set_tag, DELETE=traces.delete_tag),
+    ),
+    path(f"{V2}/traces/delete-traces", methods(POST=traces.delete)),
+    path(
+        "api/2.0/mlflow-artifacts/artifacts/<wire_id:path>",
+        methods(GET=artifacts.get, PUT=artifacts.put),
     ),
 ]

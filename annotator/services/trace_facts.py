@@ -32,7 +32,7 @@ def store_facts(traces: Iterable[Trace], *, new: Collection[int] = ()) -> None:
         new: Primary keys among theirs that were created just now, so that no rows need be looked for.
     """
     rows_of = list(traces)
-    wanted = {key: value for trace in rows_of for key, value in _facts(trace)}
+    wanted = {key: value for trace in rows_of for key, value in facts_of(trace)}
     known: dict[_Key, TraceFact] = {}
     if known_pks := {trace.pk for trace in rows_of}.difference(new):
         for fact in TraceFact.objects.filter(trace__in=known_pks):
@@ -60,7 +60,8 @@ def store_facts(traces: Iterable[Trace], *, new: Collection[int] = ()) -> None:
     )
 
 
-def _facts(trace: Trace) -> Iterable[tuple[_Key, str]]:
+def facts_of(trace: Trace) -> Iterable[tuple[_Key, str]]:
+    """The rows of a trace: its key, the kind and the key of each, and the value."""
     parts: tuple[tuple[str, Mapping[str, Any]], ...] = (
         (TraceFact.Kind.TAG, trace.tags),
         (TraceFact.Kind.METADATA, trace.metadata),
