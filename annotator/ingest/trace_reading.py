@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from annotator.ingest import span_json, trace_info
+from annotator.ingest import assessments, span_json, trace_info
 from annotator.models import Span, Trace, TraceState
 from annotator.services.tokens import Caller
 
@@ -25,7 +25,7 @@ def visible_trace(caller: Caller, trace_id: str) -> Trace | None:
     """The trace, if it is in an experiment of the caller's team."""
     if "\0" in trace_id:
         return None  # no id has one, and PostgreSQL refuses to look for it
-    traces = Trace.objects.visible_to(caller.user).select_related("experiment")
+    traces = Trace.objects.visible_to(caller.user).select_related("experiment__team")
     return traces.filter(trace_id=trace_id).first()
 
 
@@ -106,7 +106,8 @@ def encode_with_spans(
 
 def encode_infos(caller: Caller, traces: Sequence[Trace]) -> list[dict[str, Any]]:
     """TraceInfos with all their assessments."""
-    return [trace_info.encode(trace) for trace in traces]
+    said = assessments.of_traces(caller.user, traces)
+    return [trace_info.encode(trace, assessments=said.get(trace.pk, ())) for trace in traces]
 
 
 def _stand_in(trace: Trace) -> list[span_json.Row]:

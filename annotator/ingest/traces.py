@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from annotator.ingest import trace_info
+from django.db import transaction
+
+from annotator.ingest import assessment_codec, assessments, trace_info
 from annotator.ingest.door import MachineRequest, needs
-from annotator.ingest.errors import InvalidRequestError, NotThereError
+from annotator.ingest.errors import ForbiddenError, InvalidRequestError, NotThereError
 from annotator.ingest.experiment_rules import experiment_of
 from annotator.ingest.message import Message
 from annotator.ingest.trace_reading import (
@@ -36,9 +38,17 @@ def start(request: MachineRequest) -> dict[str, Any]:
     body = Message.from_body(request)
     trace = body.message("trace")
     info = trace_info.decode(trace.data.get("trace_info") if trace else None)
+    drafts = [assessment_codec.decode(Message(item)) for item in info.assessments]
+    if drafts and Scope.WRITE_FEEDBACK not in request.caller.scopes:
+        raise ForbiddenError("There is feedback in it, which this token may not give.")
     experiment = experiment_of(request.caller, info.experiment_id, for_writing=True)
     try:
-        stored = start_trace(experiment=experiment, info=info)
+        if drafts:
+            with transaction.atomic():  # the description and what was said of the trace, or neither
+                stored = start_trace(experiment=experiment, info=info)
+                assessments.take(request.caller.user, stored, drafts)
+        else:
+            stored = start_trace(experiment=experiment, info=info)
     except ElsewhereError as error:
         raise InvalidRequestError(str(error)) from None
     return {"trace": {"trace_info": encode_infos(request.caller, [stored])[0]}}

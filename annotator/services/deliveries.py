@@ -104,7 +104,10 @@ def start_trace(*, experiment: Experiment, info: TraceInfoRecord) -> Trace:
 
 
 def _deliver(delivery: _Delivery) -> None:
-    _group_commit(delivery)
+    if transaction.get_connection().in_atomic_block:
+        _write([delivery])  # what the caller's transaction holds, others must not wait for
+    else:
+        _group_commit(delivery)
     if delivery.error is not None:
         raise delivery.error
 

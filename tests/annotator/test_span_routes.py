@@ -329,6 +329,39 @@ def test_the_answer_to_start_trace_asks_for_the_file_until_spans_are_here(sender
     assert location() == "TRACKING_STORE"
 
 
+FEEDBACK = {
+    "assessment_name": "quality",
+    "source": {"source_type": "HUMAN", "source_id": "anna"},
+    "feedback": {"value": True},
+    "create_time": "2026-11-23T07:07:15.849Z",
+    "last_update_time": "2026-11-23T07:07:15.849Z",
+}
+
+
+def test_what_was_said_while_the_trace_ran_comes_with_start_trace(sender: Sender):
+    said = sender.start(assessments=[FEEDBACK]).json()["trace"]["trace_info"]["assessments"]
+    assert [(each["assessment_name"], each["feedback"]["value"]) for each in said] == [
+        ("quality", True)
+    ]
+    sender.start(assessments=[FEEDBACK | {"assessment_id": said[0]["assessment_id"]}])
+    sender.export(as_protobuf(ROOT))
+    assert sender.trace()["trace_info"]["assessments"] == said
+
+
+def test_a_bad_assessment_leaves_nothing_of_start_trace_behind(sender: Sender):
+    assert sender.start(assessments=[FEEDBACK | {"source": 5}]).status_code == 400
+    overriding = FEEDBACK | {"overrides": "a-" + "0" * 32}
+    assert sender.start(assessments=[overriding]).status_code in (400, 404)
+    assert Trace.objects.count() == 0
+
+
+def test_feedback_in_start_trace_needs_the_scope_for_feedback(sender: Sender, adam: User):
+    token = create_token(user=adam, scopes=[Scope.WRITE_TRACES])
+    sender.headers["authorization"] = f"Bearer {token}"
+    assert sender.start(assessments=[FEEDBACK]).status_code == 403
+    assert sender.start().status_code == 200
+
+
 def test_start_trace_in_another_experiment_is_refused(sender: Sender, team: Team):
     sender.start()
     sender.experiment = create_experiment(team=team)
