@@ -128,7 +128,10 @@ def can_be_calibrated(judge: InstructionsJudge) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a run takes at most. `cost` is None where a price is unknown, `calls` where the optimizer does not say."""
+    """What a run takes at most, with the time it then lasts.
+
+    `calls` is None where the optimizer does not say, `cost` where a price is unknown, `seconds` where no run has shown it.
+    """
 
     calls: int | None
     tokens: int | None
@@ -142,7 +145,7 @@ def estimate_run(
     examples: Sequence[Example],
     *,
     price: tuple[float, float] | None,
-    seconds_per_call: float,
+    seconds_per_call: float | None,
     concurrency: int,
 ) -> Estimate:
     """What the planned calls come to.
@@ -152,7 +155,7 @@ def estimate_run(
         judge: The judge whose prompts are counted.
         examples: The labelled cases.
         price: US dollars per token asked and answered, or None.
-        seconds_per_call: How long a call takes.
+        seconds_per_call: How long a call takes; None when nobody knows yet.
         concurrency: Calls in flight at one time.
     """
     if plan.calls is None:
@@ -167,5 +170,5 @@ def estimate_run(
         calls=plan.calls,
         tokens=plan.calls * (asked + TYPICAL_ANSWER),
         cost=None if price is None else plan.calls * (asked * price[0] + TYPICAL_ANSWER * price[1]),
-        seconds=plan.calls * seconds_per_call / concurrency,
+        seconds=None if seconds_per_call is None else plan.calls * seconds_per_call / concurrency,
     )

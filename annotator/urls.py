@@ -81,4 +81,6 @@ urlpatterns = [
     path("runs/<int:pk>/promote/", run_views.run_promote, name="run-promote"),
     path("runs/<int:pk>/reject/", run_views.run_reject, name="run-reject"),
     path("settings/models/", settings_views.settings_models, name="settings-models"),
+    path("settings/prices/", settings_views.price_save, name="price-save"),
+    path("settings/prices/<int:pk>/remove/", settings_views.price_remove, name="price-remove"),
 ]

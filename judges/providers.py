@@ -7,12 +7,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from judges.calls import ModelCall, Reply, split_model
 from judges.entities import Usage
 from judges.errors import ProviderError, ProviderRequestError
+from judges.prices import Price, entered_price, listed_price
 from judges.provider_errors import (
     LocalProviderError,
     chain,
@@ -51,24 +52,11 @@ def register_local_provider(name: str, respond: Respond) -> None:
             _install_local_provider(_loaded, name)
 
 
-def price_of(model: str) -> tuple[float, float] | None:
-    """US dollars per token asked and per token answered; None where the price is unknown. Loads LiteLLM."""
-    provider, name = split_model(model)
-    if provider in _local_providers:
+def price_of(model: str) -> Price | None:
+    """US dollars per token asked and per token answered; None where the price is unknown."""
+    if split_model(model)[0] in _local_providers:
         return 0.0, 0.0
-    return price_in(_litellm().model_cost, provider, name)
-
-
-def price_in(prices: Mapping[str, Any], provider: str, name: str) -> tuple[float, float] | None:
-    """The price in a list of LiteLLM's form of exactly this model. LiteLLM itself prices models it does not know at 0."""
-    entry = prices.get(f"{provider}/{name}")
-    if entry is None:
-        entry = prices.get(name, {})
-        if entry.get("litellm_provider") != provider:
-            return None
-    asked = float(entry.get("input_cost_per_token") or 0.0)
-    answered = float(entry.get("output_cost_per_token") or 0.0)
-    return (asked, answered) if asked or answered else None
+    return entered_price(model) or listed_price(model)
 
 
 def send(call: ModelCall, *, timeout_s: float) -> Reply:
@@ -146,7 +134,7 @@ def _ask(call: ModelCall, answer_format: str, timeout_s: float) -> Reply:
             calls=1,
             input_tokens=response.usage.prompt_tokens or 0,
             output_tokens=response.usage.completion_tokens or 0,
-            cost=_cost(litellm, provider, name, response),
+            cost=_cost(call.model, response),
         ),
         seconds=seconds,
         truncated=choice.finish_reason == "length",
@@ -189,7 +177,7 @@ def _embed(call: ModelCall, timeout_s: float) -> Reply:
         raise translated(error, call, timeout_s) from error
     vectors = [row["embedding"] for row in sorted(response.data, key=lambda row: row["index"])]
     asked = getattr(response.usage, "prompt_tokens", 0) or 0
-    price = price_in(litellm.model_cost, provider, name)
+    price = price_of(call.model)
     return Reply(
         text=json.dumps(vectors),
         usage=Usage(calls=1, input_tokens=asked, cost=price and price[0] * asked),
@@ -197,13 +185,17 @@ def _embed(call: ModelCall, timeout_s: float) -> Reply:
     )
 
 
-def _cost(litellm: Any, provider: str, name: str, response: Any) -> float | None:
-    if provider in _local_providers:
-        return 0.0
-    if price_in(litellm.model_cost, provider, name) is None:
-        return None
+def _cost(model: str, response: Any) -> float | None:
+    entered = entered_price(model)
+    if entered is not None:
+        asked, answered = response.usage.prompt_tokens or 0, response.usage.completion_tokens or 0
+        return asked * entered[0] + answered * entered[1]
+    price = price_of(model)
+    if price is None or price == (0.0, 0.0):
+        return price and 0.0
+    # LiteLLM's own sum knows of cached tokens; 0 at a known price means that the server did not count its tokens.
     cost: float | None = response._hidden_params.get("response_cost")
-    return cost or None  # 0 at a known price means that the server did not count its tokens
+    return cost or None
 
 
 def preload() -> None:

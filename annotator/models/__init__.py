@@ -5,6 +5,7 @@ from annotator.models.judges import GuidelineVersion, Judge, JudgeVersion
 from annotator.models.log import ActivityLog
 from annotator.models.notifications import Notification, NotificationKind, Preferences
 from annotator.models.people import ApiToken, Membership, Role, Scope, SignInLink, Team, User
+from annotator.models.prices import ModelPrice
 from annotator.models.runs import AlignmentRun, JudgeJob, JudgeShard, JudgeTrial, RunAnswer
 from annotator.models.sessions import (
     ANNOUNCED,
@@ -56,6 +57,7 @@ __all__ = [
     "Label",
     "LeasedWork",
     "Membership",
+    "ModelPrice",
     "Notification",
     "NotificationKind",
     "Preferences",

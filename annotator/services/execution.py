@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from types import TracebackType
@@ -20,10 +22,11 @@ from alignment.metric import Costs
 from alignment.plugins import build_optimizer
 from alignment.runner import RunResult, run_alignment
 from alignment.sides import Sides
-from alignment.split import groups_of
 from annotator.models import AlignmentRun, Judge, RunAnswer, Trace, WorkStatus
 from annotator.services import judges, leases, log, runs
 from annotator.services.labels import look_at_readiness
+from annotator.services.prices import load_prices
+from annotator.services.run_examples import thaw
 from annotator.services.verdicts import log_verdicts
 from judges.calls import Reply
 from judges.entities import Trace as DomainTrace
@@ -45,6 +48,7 @@ def execute_run(pk: int) -> None:
         run = AlignmentRun.objects.select_related(
             "judge__experiment__team", "judge__current_version", "version_in__judge"
         ).get(pk=pk)
+        load_prices()
         answers = RunAnswers(run)
         setup = _setup(run)
         gateway = Gateway(
@@ -54,12 +58,13 @@ def execute_run(pk: int) -> None:
             cancelled=lease.cancelled,
         )
         judge = run.version_in.to_domain()
+        examples = thaw(run.examples, Sides.from_dict(setup["sides"]))
         recorder = Recorder(run=run, lease=lease, gateway=gateway, answers=answers)
         try:
             with recorder:
                 result = run_alignment(
                     judge=judge,
-                    examples=thaw(run),
+                    examples=examples,
                     optimizer=build_optimizer(run.optimizer, model=run.model, params=run.params),
                     gateway=gateway,
                     held_out_before=frozenset(setup["held_out_before"]),
@@ -77,7 +82,7 @@ def execute_run(pk: int) -> None:
                     emit=recorder.take,
                     cancelled=lease.cancelled,
                 )
-                verdicts = _tested_verdicts(judge, result, gateway, thaw(run))
+                verdicts = _tested_verdicts(judge, result, gateway, examples)
         except Cancelled:
             if lease.finish(WorkStatus.CANCELLED, **recorder.spent()):
                 run.answers.all().delete()
@@ -236,25 +241,6 @@ class Recorder:
             connection.close()
 
 
-def thaw(run: AlignmentRun) -> list[Example]:
-    """The examples as they were frozen when the run was started."""
-    traces = [DomainTrace.from_dict(row["trace"]) for row in run.examples]
-    groups = groups_of(traces)
-    sides = Sides.from_dict(_setup(run)["sides"])
-    return [
-        Example(
-            trace=trace,
-            value=row["value"],
-            rationale=row["rationale"],
-            side=sides.side_of(row["value"]),
-            verdict_value=row["verdict"],
-            group=groups[trace.trace_id],
-            votes=row.get("votes", {}),
-        )
-        for trace, row in zip(traces, run.examples, strict=True)
-    ]
-
-
 def _setup(run: AlignmentRun) -> dict[str, Any]:
     """What was written down when the run was started; for one that waited through an upgrade, what holds now."""
     return run.setup or runs.setup_of(run.judge)
@@ -269,9 +255,10 @@ def _record_result(
 ) -> None:
     """Write the result, make the candidate a version, and promote it where gate and policy agree; all or nothing."""
     outcome = result.decision.outcome
+    checked = _compared(run, result) if run.repeat_of else ""
     with transaction.atomic():
         candidate = None
-        if result.candidate is not None:
+        if result.candidate is not None and not checked:
             candidate = judges.add_candidate(
                 judge=run.judge,
                 parent=run.version_in,
@@ -279,7 +266,7 @@ def _record_result(
                 note=f"Run {run.pk}",
             )
             log_verdicts(version=candidate, verdicts=list(verdicts["after"].values()))
-        rejected = outcome is Outcome.REJECT
+        rejected = bool(checked) or outcome is Outcome.REJECT
         held = lease.finish(
             WorkStatus.SUCCEEDED,
             candidate=candidate,
@@ -301,7 +288,7 @@ def _record_result(
             outcome=outcome.value,
             outcome_reason=result.decision.reason,
             decision=AlignmentRun.Decision.REJECTED if rejected else AlignmentRun.Decision.OPEN,
-            decision_reason=result.decision.reason if rejected else "",
+            decision_reason=(checked or result.decision.reason) if rejected else "",
             decided_at=timezone.now() if rejected else None,
             **recorder.spent(),
         )
@@ -317,10 +304,33 @@ def _record_result(
             after={"outcome": outcome.value, "reason": result.decision.reason},
         )
         run.refresh_from_db()
-        text = _promote_if_allowed(run, outcome)
+        text = checked or _promote_if_allowed(run, outcome)
         AlignmentRun.objects.filter(pk=run.pk).update(stages=recorder.record_stage("PROMOTE", text))
         # The answers served to take the run up again; from here on the verdicts are what is kept of them.
         run.answers.all().delete()
+
+
+def _compared(run: AlignmentRun, result: RunResult) -> str:
+    """Whether a repeat came to the result of the run that it repeats, in a sentence that names what differs."""
+    first = AlignmentRun.objects.select_related("candidate__judge").get(repeats=run)
+    then = {
+        "outcome": first.outcome,
+        "division of the labels": first.split,
+        "verdicts": [(item["trace_id"], item["before"], item["after"]) for item in first.items],
+        "candidate": first.candidate and first.candidate.to_domain().to_dict(),
+    }
+    now = {
+        "outcome": result.decision.outcome.value,
+        "division of the labels": asdict(result.split),
+        "verdicts": [(item.trace_id, item.before, item.after) for item in result.items],
+        "candidate": result.candidate and result.candidate.to_dict(),
+    }
+    differing = [
+        what for what in then if json.dumps(then[what]) != json.dumps(now[what])
+    ]  # as the database keeps them: without a difference between lists and tuples
+    if not differing:
+        return f"The same result as run {first.pk}."
+    return f"Another result than run {first.pk}: it differs in the {' and the '.join(differing)}."
 
 
 def _promote_if_allowed(run: AlignmentRun, outcome: Outcome) -> str:
@@ -339,7 +349,7 @@ def _promote_if_allowed(run: AlignmentRun, outcome: Outcome) -> str:
 
 
 def _tested_verdicts(
-    judge: InstructionsJudge, result: RunResult, gateway: Gateway, examples: list[Example]
+    judge: InstructionsJudge, result: RunResult, gateway: Gateway, examples: Sequence[Example]
 ) -> dict[str, Any]:
     """What both versions said of the tested traces, with their reasons.
 

@@ -26,6 +26,7 @@ from annotator.models import (
 from annotator.services import leases, log, workers
 from annotator.services.judging import Outcome, UnforeseenError, judge_traces
 from annotator.services.labels import lock_judge, look_at_readiness
+from annotator.services.prices import load_prices
 from annotator.services.queueing import send_on_commit
 from annotator.services.verdicts import log_verdicts
 from judges.entities import Feedback, Usage
@@ -154,6 +155,7 @@ def execute_shard(pk: int) -> None:
         return
     with lease:
         shard = JudgeShard.objects.select_related("job__version__judge__experiment").get(pk=pk)
+        load_prices()
         gateway = Gateway(
             concurrency=settings.LLM_CONCURRENCY,
             timeout_s=settings.LLM_TIMEOUT,

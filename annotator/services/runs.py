@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import asdict
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,15 +14,18 @@ from django.utils import timezone
 from alignment.estimates import Budget
 from alignment.plugins import build_optimizer, version_of
 from annotator import tasks
-from annotator.models import LIVE, AlignmentRun, Assessment, Judge, Kind, Trace, User, WorkStatus
+from annotator.models import LIVE, AlignmentRun, Judge, User, WorkStatus
 from annotator.services import judges, log
 from annotator.services.queueing import send_on_commit
 from annotator.services.readiness import LabelledTrace, labelled_traces, readiness_of
+from annotator.services.run_examples import freeze
 from judges.calls import split_model
 from judges.errors import InvalidJudgeError, NotEnoughFeedbackError, OptimizerError
 from judges.values import value_key
 
 logger = logging.getLogger(__name__)
+
+UNDER_WAY = "A run of this judge is under way; wait for it or cancel it."
 
 
 class RunError(ValueError):
@@ -56,6 +58,38 @@ def start_run(
         seed=seed,
         budget=budget,
     )
+
+
+def repeat_run(*, actor: User | None, run: AlignmentRun) -> AlignmentRun:
+    """Do a finished run once more, with all that it had: the demo model must come to the same result.
+
+    A repeat checks; it makes no version and promotes nothing.
+
+    Raises:
+        RunError: when the run did not finish, another one is under way, or what it ran with is not here any more.
+    """
+    if run.status != WorkStatus.SUCCEEDED:
+        raise RunError(f"Run {run.pk} did not finish, so there is no result to compare with.")
+    if (here := version_of(run.optimizer)) != run.optimizer_version:
+        raise RunError(
+            f"Run {run.pk} used version {run.optimizer_version or 'unknown'} of {run.optimizer}; here is "
+            f"{here or 'none'}, which may come to another result."
+        )
+    kept = ("judge", "version_in", "optimizer", "optimizer_version", "params", "model", "seed", "policy", "setup",
+            "labels_fingerprint", "examples", "excluded")  # fmt: skip
+    try:
+        with transaction.atomic():
+            repeat = AlignmentRun.objects.create(
+                trigger=AlignmentRun.Trigger.REPEAT,
+                started_by=actor,
+                repeat_of=run,
+                **{name: getattr(run, name) for name in kept},
+            )
+            _log(actor, "repeated run", repeat, after={"run": run.pk})
+            send_on_commit(tasks.execute_run, [repeat.pk])
+    except IntegrityError:
+        raise RunError(UNDER_WAY) from None
+    return repeat
 
 
 def start_run_if_due(judge_pk: int) -> AlignmentRun | None:
@@ -208,7 +242,7 @@ def _start(
                 },
                 setup=setup_of(judge),
                 labels_fingerprint=fingerprint(usable),
-                examples=_freeze(judge, usable),
+                examples=freeze(judge, usable),
                 excluded=[
                     {"trace_id": trace_id, "code": reason.code.value, "reason": reason.text}
                     for trace_id, reason in state.excluded
@@ -218,56 +252,8 @@ def _start(
             _log(actor, "started run", run, after={"optimizer": optimizer, "labels": len(usable)})
             send_on_commit(tasks.execute_run, [run.pk])
     except IntegrityError:
-        raise RunError("A run of this judge is under way; wait for it or cancel it.") from None
+        raise RunError(UNDER_WAY) from None
     return run
-
-
-def _freeze(judge: Judge, usable: list[LabelledTrace]) -> list[dict[str, Any]]:
-    """What the run learns from and is tested on, as it is now: a later correction does not change it."""
-    variables = (
-        judge.current_version.to_domain().variables if judge.current_version else frozenset()
-    )
-    needs_spans = bool(variables & {"trace", "conversation"})
-    traces = Trace.objects.filter(pk__in=[item.trace_pk for item in usable])
-    if needs_spans:
-        traces = traces.prefetch_related("spans")
-    by_pk = traces.in_bulk()
-    expectations: dict[int, list[dict[str, Any]]] = {}
-    if "expectations" in variables:
-        rows = Assessment.objects.valid().filter(kind=Kind.EXPECTATION, trace__in=by_pk)
-        for row in rows.order_by("created_at", "pk"):
-            expectations.setdefault(row.trace_id, []).append(
-                {
-                    "type": "expectation",
-                    "name": row.name,
-                    "value": row.value,
-                    "source_type": row.source_type,
-                    "source_id": row.source_id,
-                }
-            )
-    frozen = []
-    for item in usable:
-        trace = by_pk[item.trace_pk]
-        domain = trace.to_domain(spans=needs_spans)
-        frozen.append(
-            {
-                "trace": {
-                    "trace_id": trace.trace_id,
-                    "inputs": trace.inputs,
-                    "outputs": trace.outputs,
-                    "metadata": {**trace.metadata, "conversation_id": trace.conversation_id}
-                    if trace.conversation_id
-                    else trace.metadata,
-                    "spans": [asdict(span) for span in domain.spans],
-                    "assessments": expectations.get(trace.pk, []),
-                },
-                "value": item.value,
-                "rationale": item.rationale,
-                "verdict": item.verdict,
-                "votes": item.votes,
-            }
-        )
-    return frozen
 
 
 def setup_of(judge: Judge) -> dict[str, Any]:
@@ -288,7 +274,8 @@ def _earlier(judge: Judge, part: str) -> list[str]:
 
 def labels_since_last_run(judge: Judge, usable: list[LabelledTrace]) -> int | None:
     """How many labels are new or changed since the last run that was not cancelled; None before the first."""
-    last = judge.runs.exclude(status=WorkStatus.CANCELLED).order_by("-pk").first()
+    runs = judge.runs.exclude(status=WorkStatus.CANCELLED)
+    last = runs.exclude(trigger=AlignmentRun.Trigger.REPEAT).order_by("-pk").first()
     if last is None:
         return None
     seen = {row["trace"]["trace_id"]: value_key(row["value"]) for row in last.examples}

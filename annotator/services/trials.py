@@ -12,6 +12,7 @@ from annotator import tasks
 from annotator.models import Judge, JudgeTrial, Trace, User, WorkStatus
 from annotator.services import leases, log
 from annotator.services.judging import Outcome, UnforeseenError, judge_traces
+from annotator.services.prices import load_prices
 from annotator.services.queueing import send_on_commit
 from judges.errors import Cancelled, JudgeError, ProviderError
 from judges.instructions import InstructionsJudge
@@ -54,6 +55,7 @@ def execute_trial(pk: int) -> None:
         return
     with lease:
         trial = JudgeTrial.objects.get(pk=pk)
+        load_prices()
         gateway = Gateway(
             concurrency=MOST_TRACES,
             timeout_s=settings.LLM_TIMEOUT,

@@ -9,6 +9,7 @@ from typing import Any, cast
 from django import forms
 from django.http import QueryDict
 
+from alignment.estimates import Budget
 from alignment.plugins import OptimizerInfo, Parameter, list_optimizers
 from annotator.models import AlignmentRun, Judge
 from annotator.views.judge_forms import dress, parse_json
@@ -148,3 +149,39 @@ def _field(parameter: Parameter, value: Any) -> forms.Field:
 def _value(parameter: Parameter, given: Any) -> Any:
     """What was filled in; an empty number stands for the default."""
     return parameter.default if given is None else given
+
+
+class RunForm(OptimizerForm):
+    """What a run is started with: the optimizer, and what the run may take."""
+
+    max_calls = forms.IntegerField(
+        required=False,
+        min_value=1,
+        label="Most model calls",
+        help_text="The run stops before the call that would exceed it. Empty is no bound.",
+    )
+    max_cost = forms.FloatField(
+        required=False,
+        min_value=0.000001,
+        label="Most money (US dollars)",
+        help_text="Needs models with a known price. Empty is no bound.",
+    )
+
+    def __init__(
+        self, data: QueryDict | None = None, *, judge: Judge, run: AlignmentRun | None = None
+    ) -> None:
+        super().__init__(data, judge=judge, run=run, with_seed=True)
+        policy = run.policy if run else {}
+        for name in ("max_calls", "max_cost"):
+            self.fields[name].initial = policy.get(name, getattr(judge, name))
+        dress(self)
+
+    @property
+    def budget(self) -> Budget:
+        """What the run may take."""
+        return Budget(calls=self.cleaned_data["max_calls"], cost=self.cleaned_data["max_cost"])
+
+    @property
+    def budget_fields(self) -> list[forms.BoundField]:
+        """The bounds of the run."""
+        return [self["max_calls"], self["max_cost"]]

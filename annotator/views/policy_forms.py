@@ -70,6 +70,24 @@ class SettingsForm(forms.Form):
         max_value=100,
         help_text="A version that finds fewer of the positive or of the negative labels by more than this is not promoted.",
     )
+    cost_false_positive = forms.FloatField(
+        label="Weight of a false positive",
+        help_text="How bad it is that the judge says positive where the experts say negative. Only the two weights' ratio counts.",
+    )
+    cost_false_negative = forms.FloatField(
+        label="Weight of a false negative",
+        help_text="How bad it is that the judge says negative where the experts say positive.",
+    )
+    max_calls = forms.IntegerField(
+        required=False,
+        label="Most model calls a run",
+        help_text="A run stops before the call that would exceed it. Empty is no bound.",
+    )
+    max_cost = forms.FloatField(
+        required=False,
+        label="Most money a run (US dollars)",
+        help_text="Needs models with a known price. Empty is no bound.",
+    )
     positive_from = forms.FloatField(required=False, label="Positive from")
     negative_to = forms.FloatField(required=False, label="Negative up to")
 

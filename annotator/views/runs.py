@@ -13,20 +13,23 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
-from annotator.http import AuthedRequest
-from annotator.models import AlignmentRun, Role, Trace, WorkStatus
+from alignment.estimates import Budget
+from annotator.http import AuthedRequest, render_either
+from annotator.models import AlignmentRun, Judge, Role, Trace, WorkStatus
 from annotator.permissions import require_role, role_required
 from annotator.presenters import run_page
 from annotator.presenters.diff import word_diff
+from annotator.presenters.estimates import EstimateView, estimate_view
 from annotator.presenters.words import DEMO_NOTICE, is_demo_model, money
+from annotator.services import run_estimates
 from annotator.services import runs as run_service
 from annotator.services.judges import JudgeServiceError
 from annotator.services.readiness import readiness_of
 from annotator.services.runs import RunError
 from annotator.views.judge_rows import listed_runs
 from annotator.views.judges import get_judge, judge_context, posted_reason
-from annotator.views.optimizer_form import OptimizerForm
-from judges.errors import NotEnoughFeedbackError
+from annotator.views.optimizer_form import RunForm
+from judges.errors import NotEnoughFeedbackError, OptimizerError
 
 PAGE_SIZE = 50
 PAST_RUNS = 5
@@ -110,8 +113,8 @@ def run_start(request: AuthedRequest, pk: int) -> HttpResponse:
     earlier = None
     if request.GET.get("from", "").isdecimal():
         earlier = judge.runs.filter(pk=int(request.GET["from"][:17])).first()
-    form = OptimizerForm(request.POST or None, judge=judge, run=earlier, with_seed=True)
-    if request.method == "POST" and form.is_valid():
+    form = RunForm(request.POST or None, judge=judge, run=earlier)
+    if request.method == "POST" and "estimate" not in request.POST and form.is_valid():
         try:
             run = run_service.start_run(
                 actor=request.user,
@@ -120,6 +123,7 @@ def run_start(request: AuthedRequest, pk: int) -> HttpResponse:
                 params=form.params,
                 model=form.cleaned_data["optimizer_model"],
                 seed=form.cleaned_data["seed"],
+                budget=form.budget,
             )
         except (RunError, NotEnoughFeedbackError) as error:
             form.add_error(None, str(error))
@@ -130,8 +134,33 @@ def run_start(request: AuthedRequest, pk: int) -> HttpResponse:
         "form": form,
         "earlier": earlier,
         "readiness": readiness_of(judge) if judge.current_version else None,
+        "estimate": _estimate(judge, form, earlier),
     }
-    return render(request, "runs/start.html", ctx, status=422 if form.is_bound else 200)
+    status = 422 if form.is_bound and not form.is_valid() else 200
+    return render_either(request, "runs/start.html", "runs/_estimate.html", ctx, status=status)
+
+
+def _estimate(judge: Judge, form: RunForm, earlier: AlignmentRun | None) -> EstimateView:
+    """What a run as the form has it would take; as the judge or the earlier run has it while nothing is filled in."""
+    if form.is_bound and not form.is_valid():
+        return EstimateView(problem="Mend what is marked, and the estimate comes back.")
+    source = {"optimizer": judge.optimizer, "params": judge.optimizer_params, "model": ""}
+    budget = Budget(calls=judge.max_calls, cost=judge.max_cost)
+    if form.is_bound:
+        model = form.cleaned_data["optimizer_model"]
+        source = {
+            "optimizer": form.cleaned_data["optimizer"],
+            "params": form.params,
+            "model": model,
+        }
+        budget = form.budget
+    elif earlier:
+        source = {name: getattr(earlier, name) for name in source}
+    try:
+        found = run_estimates.estimate(judge=judge, **source)
+    except (NotEnoughFeedbackError, OptimizerError) as error:
+        return EstimateView(problem=str(error))
+    return estimate_view(found, run_estimates.over_budget(found, budget) if found else "")
 
 
 @require_POST

@@ -33,7 +33,9 @@ WRONG = [
         (name, ["quality", *HERE, "--team", "none"], "There is no experiment “shop”")
         for name in ON_A_JUDGE
     ),
-    *((name, ["quality"], "required: --experiment") for name in ON_A_JUDGE),
+    *((name, ["quality"], "required: --experiment") for name in ON_A_JUDGE if name != "align"),
+    ("align", ["quality"], "Name a judge and --experiment, or a run to --repeat"),
+    ("align", ["--repeat", "99999"], "There is no run 99999"),
     ("run_judge", ["quality", *HERE, "--limit", "0"], "no whole number from 1 to"),
     ("run_judge", ["quality", *HERE, "--limit", "9" * 5000], "no whole number from 1 to"),
     ("run_judge", ["quality", *HERE, "--limit", "²"], "no whole number"),

@@ -17,10 +17,13 @@ from annotator.demo.http_stub import StubAnswer, StubServer
 from annotator.models import ActivityLog, AlignmentRun, Assessment, Judge, Team, User, WorkStatus
 from annotator.services import jobs, judges, label_previews, runs
 from annotator.services.agreement import agreement_of
+from annotator.services.readiness import labelled_traces
 from judges.errors import NotEnoughFeedbackError
 from judges.llm import register_local_provider
+from tests.annotator.run_rows import create_run
 from tests.annotator.tagged_world import (
     HARMFUL,
+    LEARNT,
     AddsARule,
     create_tagged_judge,
     label_traces,
@@ -343,3 +346,43 @@ def test_changing_the_rule_shows_first_what_it_does_to_the_labels(
         actor=adam, judge=judge, label_rule=LabelRule.ADJUDICATED.value, adjudicator="adam"
     )
     assert judge.labels.count() == 1
+
+
+def test_a_repeated_run_comes_to_the_same_result_and_promotes_nothing(
+    judge: Judge, adam: User
+) -> None:
+    first = finished(runs.start_run(actor=adam, judge=judge, optimizer="simba", seed=3))
+    assert first.status == WorkStatus.SUCCEEDED, first.error_text
+    versions = judge.versions.count()
+    again = finished(runs.repeat_run(actor=adam, run=first))
+    assert again.decision_reason == f"The same result as run {first.pk}."
+    assert (again.trigger, again.candidate, again.seed) == ("REPEAT", None, 3)
+    assert judge.versions.count() == versions
+    assert again.items == first.items
+
+
+def test_a_repeat_that_comes_out_otherwise_names_what_differs(judge: Judge, adam: User) -> None:
+    first = finished(
+        runs.start_run(actor=adam, judge=judge, optimizer="adds-a-rule", params={"rule": LEARNT})
+    )
+    AlignmentRun.objects.filter(pk=first.pk).update(params={"rule": HARMFUL})
+    again = finished(runs.repeat_run(actor=adam, run=finished(first)))
+    assert again.decision_reason.startswith(
+        f"Another result than run {first.pk}: it differs in the"
+    )
+    assert "candidate" in again.decision_reason
+    assert not AlignmentRun.objects.filter(pk=again.pk, decision="OPEN").exists()
+
+
+def test_a_run_that_did_not_finish_cannot_be_repeated(judge: Judge, adam: User) -> None:
+    run = create_run(judge, status=WorkStatus.FAILED)
+    with pytest.raises(runs.RunError, match="did not finish"):
+        runs.repeat_run(actor=adam, run=run)
+
+
+def test_a_repeat_does_not_count_as_the_last_run(judge: Judge, adam: User) -> None:
+    first = finished(runs.start_run(actor=adam, judge=judge, optimizer="adds-a-rule"))
+    usable, _ = labelled_traces(judge)
+    before = runs.labels_since_last_run(judge, usable)
+    runs.repeat_run(actor=adam, run=first)
+    assert runs.labels_since_last_run(judge, usable) == before == 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from annotator.models import AlignmentRun, Judge, Role, Team, User
+from annotator.models import AlignmentRun, Judge, Role, Team, User, WorkStatus
 from tests.annotator.run_rows import create_run, finished_run
 from tests.factories import (
     create_experiment,
@@ -25,8 +28,8 @@ def judge(team: Team) -> Judge:
 
 
 def _ready(judge: Judge, author: User) -> None:
-    for value in ["good"] * 6 + ["poor"] * 6:
-        trace = create_trace(experiment=judge.experiment)
+    for number, value in enumerate(["good"] * 6 + ["poor"] * 6):
+        trace = create_trace(experiment=judge.experiment, inputs={"question": f"Question {number}"})
         create_verdict(judge=judge, trace=trace, value="good")
         create_feedback(judge=judge, trace=trace, author=author, value=value)
 
@@ -116,3 +119,79 @@ def test_only_admins_start_runs(
         assert client.post(url, {}).status_code == 403
     client.force_login(create_user(team=create_team(), role=Role.ADMIN))
     assert client.get(url).status_code == 404
+
+
+def _settings(**changes: str) -> dict[str, str]:
+    filled = {
+        "optimizer": "simba",
+        "optimizer_model": "",
+        "seed": "0",
+        "max_calls": "",
+        "max_cost": "",
+    }
+    return filled | changes
+
+
+def test_the_page_says_what_the_run_takes_before_it_starts(
+    client: Client, judge: Judge, alice: User, adam: User
+) -> None:
+    _ready(judge, alice)
+    client.force_login(adam)
+    page = client.get(reverse("run-start", args=[judge.pk])).content.decode()
+    assert "Model calls" in page
+    assert "at most" in page
+    assert "$0.00" in page  # the demo model costs nothing
+    assert "known after the first run" in page
+
+
+def test_the_estimate_follows_the_form_and_starts_nothing(
+    client: Client, judge: Judge, alice: User, adam: User
+) -> None:
+    _ready(judge, alice)
+    client.force_login(adam)
+    address = reverse("run-start", args=[judge.pk])
+    ask = _settings(estimate="1", max_calls="3", optimizer_model="openai:/nobody-knows")
+    part = client.post(address, ask, headers={"HX-Request": "true"})
+    text = part.content.decode()
+    assert part.status_code == 200
+    assert text.lstrip().startswith("<section")
+    assert "more than the 3 calls allowed" in text
+    assert "unknown price" in text
+    page = client.post(address, ask)  # the same without JavaScript
+    assert "more than the 3 calls allowed" in page.content.decode()
+    assert 'value="3"' in page.content.decode()
+    assert not AlignmentRun.objects.exists()
+
+
+def test_a_budget_in_money_asks_for_a_known_price(
+    client: Client, judge: Judge, alice: User, adam: User
+) -> None:
+    _ready(judge, alice)
+    client.force_login(adam)
+    ask = _settings(estimate="1", max_cost="2.5", optimizer_model="openai:/nobody-knows")
+    text = client.post(reverse("run-start", args=[judge.pk]), ask).content.decode()
+    assert "a budget in money cannot be kept" in text
+
+
+def test_the_time_comes_from_earlier_runs_with_the_same_models(
+    client: Client, judge: Judge, alice: User, adam: User
+) -> None:
+    _ready(judge, alice)
+    began = timezone.now() - timedelta(hours=2)
+    create_run(
+        judge, status=WorkStatus.SUCCEEDED, calls=100, started_at=began, finished_at=began + timedelta(minutes=10)
+    )  # fmt: skip
+    client.force_login(adam)
+    page = client.get(reverse("run-start", args=[judge.pk])).content.decode()
+    assert "known after the first run" not in page
+    assert "hour" in page or "minutes at most" in page
+
+
+def test_a_run_is_held_to_the_budget_given_to_it(
+    client: Client, judge: Judge, alice: User, adam: User
+) -> None:
+    _ready(judge, alice)
+    client.force_login(adam)
+    client.post(reverse("run-start", args=[judge.pk]), _settings(max_calls="500", max_cost="1.5"))
+    run = AlignmentRun.objects.get()
+    assert (run.policy["max_calls"], run.policy["max_cost"]) == (500, 1.5)
