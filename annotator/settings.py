@@ -27,7 +27,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # everything that is written: database, broker, secret, collected static files
 DATA_DIR = data_folder(
     Path(os.environ.get("ANNOTATOR_DATA") or BASE_DIR / "var").resolve(),
-    parts=["broker/queue", "broker/control", "static", "cache"],
+    parts=["broker/queue", "broker/control", "static", "cache", "mail"],
 )
 # where the web server of `make run` listens, on loopback only
 PORT = envint("PORT", default=8000, maximum=65535)
@@ -172,6 +172,8 @@ CACHES = {
 LEASE_SECONDS = envint("LEASE_SECONDS", default=60, minimum=2)
 # how often the scheduler looks for work that nobody does
 RECONCILE_SECONDS = envint("RECONCILE_SECONDS", default=15)
+# how long an item stays held by a reviewer whose page was not heard of
+HOLD_SECONDS = envint("HOLD_SECONDS", default=180, minimum=2)
 # processes of one worker
 ANNOTATOR_WORKERS = envint("ANNOTATOR_WORKERS", default=2)
 
@@ -209,8 +211,33 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": RECONCILE_SECONDS,
         # nobody needs the ones that piled up while no worker was there
         "options": {"expires": RECONCILE_SECONDS},
-    }
+    },
+    "sessions": {
+        "task": "annotator.tasks.tend_sessions",
+        "schedule": RECONCILE_SECONDS,
+        "options": {"expires": RECONCILE_SECONDS},
+    },
 }
+
+# --- Mail -------------------------------------------------------------------------------------------------------
+
+# the address of this site in mails
+SITE_URL = envurl("SITE_URL", schemes=["http", "https"]) or f"http://localhost:{PORT}"
+# the server that takes mails; without one they are written to files in the data folder
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "").strip()
+EMAIL_PORT = envint("EMAIL_PORT", default=587, maximum=65535)
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = envbool("EMAIL_USE_TLS", default=True)
+# who the mails come from
+DEFAULT_FROM_EMAIL = os.environ.get("EMAIL_FROM", "").strip() or "annotator@localhost"
+EMAIL_TIMEOUT = 20
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_HOST
+    else "django.core.mail.backends.filebased.EmailBackend"
+)
+EMAIL_FILE_PATH = DATA_DIR / "mail"
 
 # --- Models -----------------------------------------------------------------------------------------------------
 

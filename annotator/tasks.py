@@ -46,3 +46,11 @@ def reconcile() -> None:
     from annotator.services import reconciliation
 
     reconciliation.reconcile()
+
+
+@shared_task(ignore_result=True, expires=30)
+def tend_sessions() -> None:
+    """Move sessions on in time, free what was held and went silent, make the sessions that rules ask for, tell people."""
+    from annotator.services import session_clock
+
+    session_clock.tick()

@@ -12,6 +12,7 @@ from annotator.views import jobs as job_views
 from annotator.views import judge_edit as judge_edit_views
 from annotator.views import judge_settings as judge_settings_views
 from annotator.views import judges as judge_views
+from annotator.views import notifications as notification_views
 from annotator.views import runs as run_views
 from annotator.views import settings as settings_views
 from annotator.views import signin as signin_views
@@ -80,6 +81,11 @@ urlpatterns = [
     path("runs/<int:pk>/cancel/", run_views.run_cancel, name="run-cancel"),
     path("runs/<int:pk>/promote/", run_views.run_promote, name="run-promote"),
     path("runs/<int:pk>/reject/", run_views.run_reject, name="run-reject"),
+    path(
+        "notifications/off/<text:token>/",
+        notification_views.notification_off,
+        name="notification-off",
+    ),
     path("settings/models/", settings_views.settings_models, name="settings-models"),
     path("settings/prices/", settings_views.price_save, name="price-save"),
     path("settings/prices/<int:pk>/remove/", settings_views.price_remove, name="price-remove"),

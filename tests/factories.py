@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from django.utils import timezone
+
 from annotator.models import (
     Assessment,
+    Assignment,
     Experiment,
+    FeedbackSession,
     Judge,
     Membership,
     Role,
@@ -16,7 +21,8 @@ from annotator.models import (
     Trace,
     User,
 )
-from annotator.services import feedback, judges, tokens, verdicts
+from annotator.services import feedback, judges, session_states, sessions, tokens, verdicts
+from annotator.services.submissions import Submitted, submit
 from judges.entities import AssessmentSource, Feedback, SourceType
 from judges.values import Value, ValueKind, ValueType
 
@@ -126,3 +132,69 @@ def create_token(
     team = team or Team.objects.get(memberships__user=user)
     allowed = tokens.scopes_allowed(user, team.pk)
     return tokens.create_token(user=user, team=team, scopes=scopes or allowed, days=days)[1]
+
+
+def create_session(
+    *,
+    judge: Judge,
+    reviewers: Sequence[User] = (),
+    traces: Sequence[Trace] = (),
+    actor: User | None = None,
+    others: Sequence[Judge] = (),
+    now: datetime | None = None,
+    is_open: bool = True,
+    **settings: Any,
+) -> FeedbackSession:
+    """A session with these people and traces; it is open since a minute and for two days, or a draft."""
+    now = now or timezone.now()
+    session = sessions.create_session(
+        actor=actor,
+        experiment=judge.experiment,
+        judges=[judge, *others],
+        **{
+            "name": f"Session {next(_number)}",
+            "per_reviewer": max(1, len(traces)),
+            "shared_items": 0,
+            "opens_at": now - timedelta(minutes=1),
+            "closes_at": now + timedelta(days=2),
+            "item_order": "OLDEST",
+            "seed": 1,
+            **settings,
+        },
+    )
+    sessions.set_reviewers(actor=actor, session=session, rooms=dict.fromkeys(reviewers))
+    sessions.set_items(
+        actor=actor,
+        session=session,
+        picks=[sessions.Pick(trace=trace.pk, stratum="any") for trace in traces],
+    )
+    if is_open:
+        session_states.schedule_session(actor=actor, session=session, now=now, allow_short=True)
+    return session
+
+
+def assignment_of(*, user: User, session: FeedbackSession, trace: Trace) -> Assignment:
+    """The user's place on the trace in the session."""
+    return Assignment.objects.select_related(
+        "item__session__experiment__team", "item__trace", "reviewer__user"
+    ).get(item__session=session, item__trace=trace, reviewer__user=user)
+
+
+def answer(
+    *,
+    user: User,
+    assignment: Assignment,
+    judge: Judge,
+    value: Value | None = "good",
+    submission_id: str = "",
+    **fields: Any,
+) -> Submitted:
+    """An answer submitted in a session."""
+    return submit(
+        user=user,
+        assignment=assignment,
+        judge=judge,
+        value=value,
+        submission_id=submission_id or f"s-{next(_number)}",
+        **fields,
+    )

@@ -26,8 +26,6 @@ class NotificationKind(models.TextChoices):
     REMINDER = "REMINDER", "Your lead reminds you"
     SETTLED = "SETTLED", "Your answer was settled differently"
     RUN_FINISHED = "RUN_FINISHED", "An alignment run finished"
-    BELOW_FLOOR = "BELOW_FLOOR", "A judge agrees too little"
-    WORKER_DOWN = "WORKER_DOWN", "No worker runs"
 
 
 # Told at once; everything else waits for the digest of the day, unless the person wants none.
@@ -37,7 +35,6 @@ IMMEDIATE = (
     NotificationKind.OPENED,
     NotificationKind.LAST_HOUR,
     NotificationKind.REMINDER,
-    NotificationKind.WORKER_DOWN,
 )
 OPT_IN = (NotificationKind.SETTLED,)
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from annotator.models.feedback import Visibility
@@ -229,7 +230,6 @@ class Reviewer(models.Model):
     # How many items this person gets; None takes the session's `per_reviewer`.
     room = models.PositiveIntegerField(null=True, blank=True)
     closes_at = models.DateTimeField(null=True, blank=True)
-    last_seen_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -239,6 +239,19 @@ class Reviewer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in session {self.session_id} ({self.pk})"
+
+
+class ItemQuerySet(models.QuerySet["Item"]):
+    """Reads of items."""
+
+    def with_free_place(self) -> ItemQuerySet:
+        """Those that want one more answer than people give or are about to give."""
+        return self.annotate(taken=_taken(OuterRef("pk"))).filter(taken__lt=F("wanted"))
+
+
+def _taken(item: OuterRef) -> Coalesce:
+    places = Assignment.objects.taking_a_place().filter(item=item).order_by().values("item")
+    return Coalesce(Subquery(places.annotate(many=Count("pk")).values("many")), 0)
 
 
 class Item(models.Model):
@@ -257,6 +270,8 @@ class Item(models.Model):
     is_shared = models.BooleanField(default=False)
     is_warm_up = models.BooleanField(default=False)
     has_third_opinion = models.BooleanField(default=False)
+
+    objects = ItemQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "pk"]
@@ -308,6 +323,17 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
             Q(state=AssignmentState.DONE, is_extra=False)
             | Q(state__in=WAITING, given_back_at=None, reviewer__removed_at=None)
         )
+
+    def open_to_answer(self) -> AssignmentQuerySet:
+        """Waiting ones whose place is theirs, or was given back and is still free."""
+        is_free = Q(given_back_at=None) | Q(item__is_shared=True) | Q(item__is_warm_up=True)
+        return self.filter(state__in=WAITING).filter(
+            is_free | Q(pk__in=self._given_back_and_free().values("pk"))
+        )
+
+    def _given_back_and_free(self) -> AssignmentQuerySet:
+        rows = Assignment.objects.filter(state__in=WAITING, given_back_at__isnull=False)
+        return rows.annotate(taken=_taken(OuterRef("item"))).filter(taken__lt=F("item__wanted"))
 
     def held(self, now: datetime) -> AssignmentQuerySet:
         """Those that somebody has open."""

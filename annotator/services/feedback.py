@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from annotator.models import Assessment, Judge, Kind, Source, Trace, User, Visibility
+from annotator.models import (
+    Assessment,
+    Assignment,
+    GuidelineVersion,
+    Judge,
+    Kind,
+    Source,
+    Trace,
+    User,
+    Visibility,
+)
 from annotator.models.feedback import AssessmentQuerySet
+from annotator.models.hidden import hidden_from
 from annotator.models.people import Role
 from annotator.services import log
 from annotator.services.labels import lock_judge, look_at_readiness, refresh_label
@@ -26,6 +40,27 @@ class FeedbackError(ValueError):
         self.field = field
 
 
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """How an answer was given.
+
+    Attributes:
+        guideline: The criteria that the person had before them.
+        visibility: What of the verdict the person saw.
+        assignment: The place in a session that it was given in.
+        submission_id: Made by whoever sends it; the same one is stored once.
+        shown_after: The answer after which the person was shown the verdict, withdrawn or not.
+        metadata: What else came along, ready for JSON.
+    """
+
+    guideline: GuidelineVersion | None
+    visibility: Visibility
+    assignment: Assignment | None = None
+    submission_id: str | None = None
+    shown_after: Assessment | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
 def add_feedback(
     *,
     author: User,
@@ -35,12 +70,17 @@ def add_feedback(
     rationale: str = "",
     declined_reason: str = "",
     span_id: str = "",
+    given: Given | None = None,
 ) -> Assessment:
     """Give feedback under the judge's name. A second one by the same person corrects the first.
+
+    What corrects an answer that was given without sight of the verdict, once there is a verdict to see, points to that
+    first answer.
 
     Args:
         value: What the judge's value type allows; None together with `declined_reason` ("cannot judge").
         span_id: The span it is about; empty for the whole trace, which alone teaches.
+        given: What a session knows of the answer; without it, what the trace's page shows is what the person saw.
 
     Raises:
         FeedbackError: when the value is none that the judge allows, both or neither of value and reason came, or
@@ -66,7 +106,13 @@ def add_feedback(
         earlier = _in_force(trace.pk, span_id, judge.name, author.username, author.pk)
         superseded = earlier.order_by("-created_at", "-pk").first()
         earlier.update(valid=False, updated_at=timezone.now())
-        saw_verdict = Assessment.objects.verdicts().filter(trace=trace, name=judge.name).exists()
+        has_verdict = Assessment.objects.verdicts().filter(trace=trace, name=judge.name).exists()
+        if given is None:
+            is_hidden = (trace.pk, judge.name) in hidden_from(author, traces=[trace.pk])
+            given = Given(
+                guideline=judge.guideline,
+                visibility=Visibility.OPEN if has_verdict and not is_hidden else Visibility.BLIND,
+            )
         feedback = Assessment.objects.create(
             trace=trace,
             span_id=span_id,
@@ -79,8 +125,12 @@ def add_feedback(
             declined_reason=declined_reason,
             rationale=rationale,
             overrides=superseded,
-            guideline=judge.guideline,
-            visibility=Visibility.OPEN if saw_verdict else Visibility.BLIND,
+            first_answer=_first_answer(given.shown_after or superseded) if has_verdict else None,
+            guideline=given.guideline,
+            visibility=given.visibility,
+            assignment=given.assignment,
+            submission_id=given.submission_id,
+            metadata=given.metadata,
         )
         _after_change(
             actor=author,
@@ -171,6 +221,13 @@ def _in_force(
     """A person's valid feedback, given here or imported under their name, also under one they had before."""
     person = Q(source_id=source_id) if author is None else Q(source_id=source_id) | Q(author=author)
     return Assessment.objects.human().filter(person, trace=trace, span_id=span_id, name=name)
+
+
+def _first_answer(earlier: Assessment | None) -> Assessment | None:
+    """What the person had said before the verdict was to be seen; None when it was open from the beginning."""
+    if earlier is None or earlier.visibility not in (Visibility.BLIND, Visibility.REVEALED):
+        return None
+    return earlier.first_answer or earlier
 
 
 def _after_change(

@@ -305,7 +305,7 @@ def labelled_cases(*, shuffled: bool) -> tuple[list[Lesson], list[Lesson]]:
     traces = [trace for trace in demo_world().traces if "answer" in trace.trace.outputs]
     values = [hidden_label(trace) for trace in traces]
     if shuffled:
-        random.Random(5).shuffle(values)  # noqa: S311 - no secret
+        random.Random(5).shuffle(values)
     lessons = [
         Lesson(text=JudgedText(answer=trace.trace.outputs["answer"]), value=value)
         for trace, value in zip(traces, values, strict=True)

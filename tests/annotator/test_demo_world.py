@@ -264,7 +264,7 @@ def examples(*, shuffled: bool) -> list[Example]:
     lessons += [(hidden_label(TRACES[trace_id]), "") for trace_id in more]
     trace_ids = [*settled(), *more]
     if shuffled:
-        random.Random(3).shuffle(lessons)  # noqa: S311 - no secret
+        random.Random(3).shuffle(lessons)
     return [
         Example(
             trace=TRACES[trace_id].trace,

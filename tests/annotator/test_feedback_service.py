@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -341,7 +342,7 @@ def test_a_value_that_the_judge_does_not_allow_is_refused_and_changes_nothing(
     ],
 )
 def test_what_is_wrong_beside_the_value_is_said_at_its_field(
-    judge: Judge, trace: Trace, alice: User, fields: dict[str, str], field: str
+    judge: Judge, trace: Trace, alice: User, fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(FeedbackError) as refused:
         add_feedback(author=alice, trace=trace, judge=judge, **fields)

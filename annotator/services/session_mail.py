@@ -1,0 +1,222 @@
+"""What reviewers are told about sessions. Each function only writes rows; `notifications` sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+
+from annotator.models import (
+    WAITING,
+    Assignment,
+    AssignmentState,
+    FeedbackSession,
+    NotificationKind,
+    Reviewer,
+    User,
+)
+from annotator.services.mail_texts import session_path
+from annotator.services.notifications import Message, tell
+
+LAST_PART = timedelta(hours=1)
+
+
+def announce(session: FeedbackSession, *, to: Iterable[User] | None = None) -> int:
+    """Invite the reviewers, with a calendar file."""
+    users = _reviewers(session) if to is None else list(to)
+    batches = waiting_items(session)
+    return tell(
+        _message(
+            session,
+            user,
+            NotificationKind.SCHEDULED,
+            key=f"scheduled {session.pk} {user.pk}",
+            subject=f"Feedback session: {session.name}",
+            sentence=f"You have {_items(batches.get(user.pk, 0))} to review in “{session.name}”, {_window(session)}.",
+            button="Open the session",
+        )
+        for user in users
+    )
+
+
+def call_off(session: FeedbackSession, *, to: Iterable[User] | None = None) -> int:
+    """Tell the reviewers that it does not take place, or not with them."""
+    return tell(
+        _message(
+            session,
+            user,
+            NotificationKind.CHANGED,
+            key=f"cancelled {session.pk} {user.pk}",
+            subject=f"Cancelled: {session.name}",
+            sentence=f"“{session.name}” was cancelled; what you have answered is kept.",
+            button="Open Annotator",
+            path="/",
+        )
+        for user in (_reviewers(session) if to is None else to)
+    )
+
+
+def tell_time(session: FeedbackSession, *, to: Iterable[User] | None = None) -> int:
+    """Tell the reviewers of another window, with a calendar file that replaces the earlier one."""
+    return tell(
+        _message(
+            session,
+            user,
+            NotificationKind.CHANGED,
+            key=f"time {session.pk} {session.revision} {user.pk}",
+            subject=f"New time: {session.name}",
+            sentence=f"“{session.name}” is now {_window(session)}.",
+            button="Open the session",
+        )
+        for user in (_reviewers(session) if to is None else to)
+    )
+
+
+def tell_opened(session: FeedbackSession) -> int:
+    """Tell the reviewers that they can begin."""
+    batches = waiting_items(session)
+    return tell(
+        _message(
+            session,
+            user,
+            NotificationKind.OPENED,
+            key=f"opened {session.pk} {user.pk}",
+            subject=f"Open now: {session.name}",
+            sentence=f"“{session.name}” is open until {_time(session, session.closes_at)}, with {_items(batches.get(user.pk, 0))} for you.",
+            button="Start reviewing",
+        )
+        for user in _reviewers(session)
+    )
+
+
+def tell_half_time(session: FeedbackSession) -> int:
+    """Tell those who have done nothing yet that half the time is over."""
+    begun = Assignment.objects.filter(item__session=session).exclude(state=AssignmentState.TODO)
+    idle = _reviewers(session, but=set(begun.values_list("reviewer_id", flat=True)))
+    batches = waiting_items(session)
+    return tell(
+        _message(
+            session,
+            user,
+            NotificationKind.HALF_TIME,
+            key=f"half time {session.pk} {session.revision} {user.pk}",
+            subject=f"Half the time is over: {session.name}",
+            sentence=f"Half the time of “{session.name}” is over and {_items(batches[user.pk])} wait for you.",
+            button="Start reviewing",
+        )
+        for user in idle
+        if batches.get(user.pk)
+    )
+
+
+def tell_last_hour(session: FeedbackSession) -> int:
+    """Tell those who have items left that the last hour has begun."""
+    batches = waiting_items(session)
+    return tell(
+        _message(
+            session,
+            user,
+            NotificationKind.LAST_HOUR,
+            key=f"last hour {session.pk} {session.revision} {user.pk}",
+            subject=f"Last hour: {session.name}",
+            sentence=f"“{session.name}” closes at {_time(session, session.closes_at)}, and {_items(batches[user.pk])} wait for you.",
+            button="Go on reviewing",
+        )
+        for user in _reviewers(session)
+        if batches.get(user.pk)
+    )
+
+
+def tell_moved(session: FeedbackSession, items: Mapping[User, int], *, now: datetime) -> int:
+    """Tell people that so many items were added to their batches."""
+    return tell(
+        (
+            _message(
+                session,
+                user,
+                NotificationKind.MOVED,
+                key=f"moved {session.pk} {user.pk} {now.isoformat()}",
+                subject=f"More items: {session.name}",
+                sentence=f"{_items(many)} came to your batch in “{session.name}”.",
+                button="Open the session",
+            )
+            for user, many in items.items()
+        ),
+        now=now,
+    )
+
+
+def remind(session: FeedbackSession, users: Iterable[User], *, now: datetime) -> int:
+    """Remind people who have items left, each at most once an hour; how many were."""
+    batches = waiting_items(session)
+    return tell(
+        (
+            _message(
+                session,
+                user,
+                NotificationKind.REMINDER,
+                key=f"reminder {session.pk} {user.pk} {now:%Y-%m-%d %H}",
+                subject=f"Reminder: {session.name}",
+                sentence=f"{_items(batches[user.pk])} of “{session.name}” wait for you until {_time(session, session.closes_at)}.",
+                button="Go on reviewing",
+            )
+            for user in users
+            if batches.get(user.pk)
+        ),
+        now=now,
+    )
+
+
+def waiting_items(session: FeedbackSession) -> dict[int, int]:
+    """How many items each reviewer (by the user's pk) still has to do in the session."""
+    waiting = Assignment.objects.filter(
+        item__session=session,
+        state__in=WAITING,
+        given_back_at=None,
+        reviewer__removed_at=None,
+    )
+    return dict(waiting.order_by().values_list("reviewer__user").annotate(Count("pk")))
+
+
+def _reviewers(session: FeedbackSession, *, but: Iterable[int] = ()) -> list[User]:
+    reviewers = Reviewer.objects.filter(session=session, removed_at=None, user__is_active=True)
+    found = reviewers.exclude(pk__in=but).select_related("user").order_by("pk")
+    return [reviewer.user for reviewer in found]
+
+
+def _message(
+    session: FeedbackSession,
+    user: User,
+    kind: NotificationKind,
+    *,
+    key: str,
+    subject: str,
+    sentence: str,
+    button: str,
+    path: str = "",
+) -> Message:
+    return Message(
+        user=user,
+        kind=kind,
+        key=key,
+        subject=subject,
+        sentence=sentence,
+        button=button,
+        path=path or session_path(session),
+        session=session,
+    )
+
+
+def _window(session: FeedbackSession) -> str:
+    return f"from {_time(session, session.opens_at)} to {_time(session, session.closes_at)}"
+
+
+def _time(session: FeedbackSession, at: datetime | None) -> str:
+    if at is None:
+        return "a time to be told"
+    return f"{at.astimezone(session.zone):%A %d %B, %H:%M} ({session.time_zone})"
+
+
+def _items(many: int) -> str:
+    return "one item" if many == 1 else f"{many} items"

@@ -1,0 +1,380 @@
+"""Answers given in a session: stored once however often they are sent, never refused for being late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from annotator.models import (
+    RUNNING,
+    WAITING,
+    Assessment,
+    Assignment,
+    AssignmentState,
+    FeedbackSession,
+    Judge,
+    Label,
+    RationaleRule,
+    SessionJudge,
+    SessionStatus,
+    User,
+    Visibility,
+)
+from annotator.models.search import verdicts_in_force
+from annotator.services.assignments import LONGEST_BEAT_SECONDS, lock_item, record
+from annotator.services.feedback import FeedbackError, Given, add_feedback, withdraw_feedback
+from annotator.services.session_checks import SessionError
+from annotator.services.third_opinion import ask_third
+from judges.answers import clean_text
+from judges.values import InvalidValueError, value_key
+
+LONGEST_ID = 64
+LONGEST_EXPECTED = 5_000
+
+
+class Outcome(StrEnum):
+    """What became of an answer.
+
+    SUBMITTED: it is the answer under this judge's name. EDITED: it corrects an earlier one. EXTRA: it was kept as feedback,
+    and counts for nothing in the session, because others had filled the place or the session was over. REPEATED: the same
+    submission had arrived before. NEEDS_REASON: it was kept; now that the verdict is shown, a reason is still to be given.
+    WARM_UP: it was to practise on, and is nobody's feedback.
+    """
+
+    SUBMITTED = "SUBMITTED"
+    EDITED = "EDITED"
+    EXTRA = "EXTRA"
+    REPEATED = "REPEATED"
+    NEEDS_REASON = "NEEDS_REASON"
+    WARM_UP = "WARM_UP"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submitted:
+    """An answer that was taken.
+
+    Attributes:
+        outcome: What became of it.
+        assignment: The person's place, as it is now.
+        assessment: The feedback; None for a warm-up item.
+        hold_ended_at: When the hold on the item had ended before the answer came; None when it had not.
+        settled: For a warm-up item, the label it has and the reasons people gave.
+    """
+
+    outcome: Outcome
+    assignment: Assignment
+    assessment: Assessment | None = None
+    hold_ended_at: datetime | None = None
+    settled: Label | None = None
+
+
+def submit(
+    *,
+    user: User,
+    assignment: Assignment,
+    judge: Judge,
+    submission_id: str,
+    value: object | None = None,
+    rationale: str = "",
+    declined_reason: str = "",
+    span_id: str = "",
+    confidence: str = "",
+    expected: str = "",
+    seconds: int = 0,
+    now: datetime | None = None,
+) -> Submitted:
+    """Take an answer under one judge's name. The item is done when there is one under each judge's.
+
+    An answer that comes after the hold was lost, after the item was taken away or after the session's end is kept. Where
+    others have filled the item's places by then it is extra.
+
+    Args:
+        submission_id: Made once by whoever sends the answer; sending it again stores nothing more.
+        span_id: The step it is about; such an answer comes on top of the one on the whole trace.
+        confidence: How sure the person is, in a word.
+        expected: What the application should have said.
+        seconds: Time spent on it since the last beat.
+
+    Raises:
+        SessionError: when the place is not the user's or the session has not begun.
+        FeedbackError: when the answer itself cannot be taken; `field` says what to mend.
+    """
+    now = now or timezone.now()
+    _check_request(user, assignment, submission_id)
+    extras = _extras(confidence, expected)
+    with transaction.atomic():
+        lock_item(assignment)
+        earlier = Assessment.objects.filter(submission_id=submission_id).first()
+        if earlier is not None:
+            return _repeated(user, assignment, earlier)
+        session_judges = _judges_of(assignment.item.session)
+        asked = next((each for each in session_judges if each.judge_id == judge.pk), None)
+        if asked is None:
+            raise SessionError(f"This session does not ask for the judge {judge.name}.")
+        ended_at = _hold_ended_at(assignment, now)
+        if assignment.item.is_warm_up:
+            return _practise(assignment, asked.judge, value, rationale, seconds, now)
+        had = None if span_id else _valid_answer(assignment, asked.judge)
+        owes_reason = _check_reason(assignment, asked.judge, had, value, rationale, span_id)
+        feedback = add_feedback(
+            author=user,
+            trace=assignment.item.trace,
+            judge=asked.judge,
+            value=value,
+            rationale=rationale,
+            declined_reason=declined_reason,
+            span_id=span_id,
+            given=Given(
+                guideline=asked.guideline,
+                visibility=Visibility(assignment.item.session.visibility),
+                assignment=assignment,
+                submission_id=submission_id,
+                shown_after=_shown_after(assignment, asked.judge, span_id),
+                metadata=extras,
+            ),
+        )
+        was_done = assignment.state == AssignmentState.DONE
+        _note(assignment, asked.judge, seconds, span_id=span_id)
+        if span_id:
+            return Submitted(outcome=Outcome.SUBMITTED, assignment=assignment, assessment=feedback)
+        if not owes_reason and _is_complete(assignment, session_judges):
+            _finish(assignment, now)
+        if owes_reason:
+            outcome = Outcome.NEEDS_REASON
+        elif assignment.is_extra:
+            outcome = Outcome.EXTRA
+        else:
+            outcome = Outcome.EDITED if was_done or had else Outcome.SUBMITTED
+    return Submitted(
+        outcome=outcome, assignment=assignment, assessment=feedback, hold_ended_at=ended_at
+    )
+
+
+def undo(
+    *, user: User, assignment: Assignment, judge: Judge | None = None, now: datetime | None = None
+) -> None:
+    """Take the last answer on an item back: it stays in the history, and the item waits again with the answer as its draft.
+
+    Raises:
+        SessionError: when there is nothing to undo, or the session does not run any more.
+    """
+    now = now or timezone.now()
+    if assignment.reviewer.user_id != user.pk:
+        raise SessionError("This item is in somebody else's batch.")
+    with transaction.atomic():
+        lock_item(assignment)
+        session = assignment.item.session
+        if session.status not in RUNNING:
+            raise SessionError(f"“{session.name}” is over; answers can no longer be undone in it.")
+        given = Assessment.objects.human().filter(assignment=assignment, span_id="", author=user)
+        if judge is not None:
+            given = given.filter(name=judge.name)
+        last = given.select_related("trace__experiment").order_by("-created_at", "-pk").first()
+        if last is None and not assignment.item.is_warm_up:
+            raise SessionError("There is no answer to undo here.")
+        drafts = dict(assignment.drafts)
+        if last is not None:
+            withdraw_feedback(author=user, assessment=last)
+            of_judge = next(
+                (each for each in _judges_of(session) if each.judge.name == last.name), None
+            )
+            if of_judge is not None:
+                drafts[str(of_judge.judge_id)] = {
+                    "value": last.value_key,
+                    "rationale": last.rationale,
+                    "decline_text": last.declined_reason,
+                }
+        assignment.drafts = {key: text for key, text in drafts.items() if text}
+        assignment.state = AssignmentState.DRAFT
+        assignment.submitted_at, assignment.is_extra = None, False
+        assignment.drafted_at = now
+        assignment.save(update_fields=["drafts", "state", "submitted_at", "is_extra", "drafted_at"])
+        record(user, "undid", assignment)
+
+
+# --- The answer
+
+
+def _check_request(user: User, assignment: Assignment, submission_id: str) -> None:
+    if assignment.reviewer.user_id != user.pk:
+        raise SessionError("This item is in somebody else's batch.")
+    if not submission_id or len(submission_id) > LONGEST_ID:
+        raise SessionError("The page sent no number for this answer; reload it and submit again.")
+    session = assignment.item.session
+    if session.status in (SessionStatus.DRAFT, SessionStatus.SCHEDULED):
+        raise SessionError(f"“{session.name}” has not begun yet.")
+
+
+def _extras(confidence: str, expected: str) -> dict[str, Any]:
+    expected = clean_text(expected).strip()
+    if len(expected) > LONGEST_EXPECTED:
+        raise FeedbackError(
+            f"What it should have said is longer than {LONGEST_EXPECTED:,} characters; shorten it.",
+            field="expected",
+        )
+    found = {"confidence": clean_text(confidence).strip()[:40], "expected": expected}
+    return {name: text for name, text in found.items() if text}
+
+
+def _repeated(user: User, assignment: Assignment, earlier: Assessment) -> Submitted:
+    if earlier.author_id != user.pk or earlier.assignment_id != assignment.pk:
+        raise SessionError("This answer's number was used for another one; submit it again.")
+    return Submitted(outcome=Outcome.REPEATED, assignment=assignment, assessment=earlier)
+
+
+def _judges_of(session: FeedbackSession) -> list[SessionJudge]:
+    return list(
+        session.session_judges.select_related(
+            "judge__current_version", "judge__experiment", "guideline"
+        )
+    )
+
+
+def _hold_ended_at(assignment: Assignment, now: datetime) -> datetime | None:
+    if assignment.state == AssignmentState.DONE:
+        return None
+    if assignment.given_back_at is not None:
+        return assignment.given_back_at
+    until = assignment.lease_until
+    return until if until is not None and until < now else None
+
+
+def _valid_answer(assignment: Assignment, judge: Judge) -> Assessment | None:
+    return (
+        Assessment.objects.human()
+        .filter(assignment=assignment, name=judge.name, span_id="")
+        .order_by("-pk")
+        .first()
+    )
+
+
+def _shown_after(assignment: Assignment, judge: Judge, span_id: str) -> Assessment | None:
+    """In a session that reveals the verdict, the first answer in it: the verdict was shown right after, undone or not."""
+    if assignment.item.session.visibility != Visibility.REVEALED or span_id:
+        return None
+    given = Assessment.objects.filter(assignment=assignment, name=judge.name, span_id="")
+    return given.order_by("created_at", "pk").first()
+
+
+def _check_reason(
+    assignment: Assignment,
+    judge: Judge,
+    had: Assessment | None,
+    value: object | None,
+    rationale: str,
+    span_id: str,
+) -> bool:
+    """Whether a reason is still owed once the verdict is shown; refuses where it is owed already."""
+    session = assignment.item.session
+    if rationale.strip() or span_id or value in (None, ""):
+        return False
+    if session.rationale_rule == RationaleRule.ALWAYS:
+        raise FeedbackError("Give your reason in a sentence.", field="rationale")
+    if session.rationale_rule != RationaleRule.ON_DISAGREEMENT:
+        return False
+    verdict = verdicts_in_force(judge).filter(trace=assignment.item.trace_id).first()
+    try:
+        agrees = verdict is None or verdict.value_key in (
+            "",
+            value_key(judge.value_type.parse(value))[:250],
+        )
+    except InvalidValueError:
+        return False  # it is refused for that
+    if agrees:
+        return False
+    if session.visibility == Visibility.REVEALED and had is None:
+        return True
+    raise FeedbackError(
+        "Your answer differs from the judge's; give your reason in a sentence.", field="rationale"
+    )
+
+
+def _practise(
+    assignment: Assignment,
+    judge: Judge,
+    value: object | None,
+    rationale: str,
+    seconds: int,
+    now: datetime,
+) -> Submitted:
+    try:
+        parsed = judge.value_type.parse(value)
+    except InvalidValueError as error:
+        raise FeedbackError(f"{error}.") from None
+    assignment.drafts = {
+        **assignment.drafts,
+        str(judge.pk): {"value": value_key(parsed), "rationale": clean_text(rationale)[:20_000]},
+    }
+    assignment.state, assignment.submitted_at = AssignmentState.DONE, now
+    assignment.lease_until = None
+    assignment.save(update_fields=["drafts", "state", "submitted_at", "lease_until"])
+    return Submitted(
+        outcome=Outcome.WARM_UP,
+        assignment=assignment,
+        settled=Label.objects.filter(trace=assignment.item.trace_id, judge=judge).first(),
+    )
+
+
+# --- The place
+
+
+def _note(assignment: Assignment, judge: Judge, seconds: int, *, span_id: str) -> None:
+    if not span_id:
+        assignment.drafts = {
+            key: text for key, text in assignment.drafts.items() if key != str(judge.pk)
+        }
+    counted = max(0, min(seconds, LONGEST_BEAT_SECONDS))
+    if assignment.state == AssignmentState.TODO:
+        assignment.state = AssignmentState.DRAFT
+    Assignment.objects.filter(pk=assignment.pk).update(
+        drafts=assignment.drafts,
+        state=assignment.state,
+        active_seconds=F("active_seconds") + counted,
+    )
+
+
+def _is_complete(assignment: Assignment, session_judges: list[SessionJudge]) -> bool:
+    if len(session_judges) == 1:
+        return True
+    answered = set(
+        Assessment.objects.human()
+        .filter(assignment=assignment, span_id="")
+        .values_list("name", flat=True)
+    )
+    return all(each.judge.name in answered for each in session_judges)
+
+
+def _finish(assignment: Assignment, now: datetime) -> None:
+    """The item is answered. Its place counts unless others have filled all places, or nobody counts any more."""
+    if assignment.state == AssignmentState.DONE:
+        assignment.edited_at = now
+        assignment.save(update_fields=["edited_at"])
+        return
+    item, session = assignment.item, assignment.item.session
+    done = Assignment.objects.filter(item=item, state=AssignmentState.DONE, is_extra=False)
+    others = done.exclude(pk=assignment.pk).count()
+    is_over = session.status not in RUNNING or assignment.reviewer.removed_at is not None
+    assignment.is_extra = is_over or others >= item.wanted
+    assignment.state, assignment.submitted_at = AssignmentState.DONE, now
+    assignment.lease_until, assignment.given_back_at = None, None
+    assignment.reason, assignment.reason_text = "", ""
+    assignment.save(
+        update_fields=[
+            *("is_extra", "state", "submitted_at", "lease_until", "given_back_at"),
+            *("reason", "reason_text"),
+        ]
+    )
+    if assignment.is_extra or others + 1 < item.wanted:
+        return
+    # All places are filled: who has not begun need not.
+    Assignment.objects.filter(
+        item=item, state__in=WAITING, lease_until=None, given_back_at=None
+    ).update(given_back_at=now)
+    if session.third_opinion and not item.has_third_opinion:
+        ask_third(item, session, now)
