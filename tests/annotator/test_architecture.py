@@ -52,7 +52,7 @@ def test_the_public_names_are_sorted_and_complete(package):
 def test_every_page_but_the_few_meant_for_strangers_asks_to_sign_in(site: Site):
     code, text = site.run("shell", "-v0", "-c", OPEN_VIEWS)
     assert code == 0, text
-    assert set(text.split()) == {"healthz", "start", "login"}
+    assert set(text.split()) == {"healthz", "start", "login", "notification-off"}
 
 
 OPEN_VIEWS = """

@@ -39,7 +39,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-PUBLIC = {"healthz", "login", "start"}
+PUBLIC = {"healthz", "login", "start", "notification-off"}
 DJANGOS = {"login", "logout"}  # its own views decide which methods they take
 LOGIN = reverse("login")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -97,6 +97,7 @@ RULES = {
     "run-cancel": Rule(needs=POST_AS_ADMIN, about="run"),
     "run-promote": Rule(needs=POST_AS_ADMIN, about="run"),
     "run-reject": Rule(needs=POST_AS_ADMIN, about="run"),
+    "notification-off": Rule(about="secret"),
     "settings-models": Rule(),
 }
 OURS = [name for name in RULES if name not in PUBLIC | DJANGOS]
