@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotator', '0010_client_assessments'),
+        ('annotator', '0011_model_prices'),
     ]
 
     operations = [
