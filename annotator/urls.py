@@ -5,6 +5,8 @@ from django.contrib.auth import views as auth_views
 from django.urls import converters, path, register_converter
 
 from annotator.views import activity as activity_views
+from annotator.views import batch_items as batch_item_views
+from annotator.views import batches as batch_views
 from annotator.views import feedback as feedback_views
 from annotator.views import health as health_views
 from annotator.views import home as home_views
@@ -13,6 +15,7 @@ from annotator.views import judge_edit as judge_edit_views
 from annotator.views import judge_settings as judge_settings_views
 from annotator.views import judges as judge_views
 from annotator.views import notifications as notification_views
+from annotator.views import review_keys as review_key_views
 from annotator.views import runs as run_views
 from annotator.views import settings as settings_views
 from annotator.views import signin as signin_views
@@ -86,6 +89,27 @@ urlpatterns = [
         notification_views.notification_off,
         name="notification-off",
     ),
+    # a reviewer's batch in a feedback session
+    path("batches/", batch_views.batch_list, name="batch-list"),
+    path("sessions/<int:pk>/review/", batch_views.batch_review, name="batch-review"),
+    path("sessions/<int:pk>/review/more/", batch_views.batch_more, name="batch-more"),
+    path("sessions/<int:pk>/review/undo/", batch_views.batch_undo, name="batch-undo"),
+    path(
+        "sessions/<int:pk>/review/<int:assignment>/",
+        batch_item_views.batch_item,
+        name="batch-item",
+    ),
+    path(
+        "sessions/<int:pk>/review/<int:assignment>/beat/",
+        batch_item_views.batch_beat,
+        name="batch-beat",
+    ),
+    path(
+        "sessions/<int:pk>/review/<int:assignment>/leave/",
+        batch_item_views.batch_leave,
+        name="batch-leave",
+    ),
+    path("settings/keys/", review_key_views.settings_keys, name="settings-keys"),
     path("settings/models/", settings_views.settings_models, name="settings-models"),
     path("settings/prices/", settings_views.price_save, name="price-save"),
     path("settings/prices/<int:pk>/remove/", settings_views.price_remove, name="price-remove"),

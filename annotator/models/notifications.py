@@ -108,7 +108,7 @@ class Preferences(models.Model):
     keys = JSONTextField(default=dict, blank=True)
     letter_keys = models.BooleanField(default=True)
     auto_advance = models.BooleanField(default=True)
-    auto_submit = models.BooleanField(default=False)
+    auto_submit = models.BooleanField(default=True)
 
     def __str__(self) -> str:
         return f"preferences of {self.user_id} ({self.pk})"

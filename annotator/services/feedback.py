@@ -30,6 +30,7 @@ from judges.values import InvalidValueError, Value, value_key
 
 RATIONALE_LENGTH = 20_000
 REASON_LENGTH = 500
+TURN = "turn-"
 
 
 class FeedbackError(ValueError):
@@ -79,7 +80,8 @@ def add_feedback(
 
     Args:
         value: What the judge's value type allows; None together with `declined_reason` ("cannot judge").
-        span_id: The span it is about; empty for the whole trace, which alone teaches.
+        span_id: The span it is about, or a turn of the conversation as `turn-3`; empty for the whole trace, which alone
+            teaches.
         given: What a session knows of the answer; without it, what the trace's page shows is what the person saw.
 
     Raises:
@@ -93,7 +95,7 @@ def add_feedback(
     _check_lengths(value, rationale, declined_reason)
     if trace.experiment_id != judge.experiment_id:
         raise FeedbackError(f"The judge {judge.name} does not belong to this trace's experiment.")
-    if span_id and not trace.spans.filter(span_id=span_id).exists():
+    if span_id and not _has_part(trace, span_id):
         raise FeedbackError(
             "There is no such step in this trace; reload the page.", field="span_id"
         )
@@ -266,6 +268,13 @@ def _check_owner(author: User, assessment: Assessment) -> None:
     team = assessment.trace.experiment.team_id
     if assessment.author_id != author.pk and not author.has_role(team, Role.ADMIN):
         raise FeedbackError("Only the person who gave it, or an admin, can do that.")
+
+
+def _has_part(trace: Trace, part: str) -> bool:
+    turn = part.removeprefix(TURN)
+    if part.startswith(TURN) and turn.isdecimal() and len(turn) < 7:
+        return 1 <= int(turn) <= len(trace.messages)
+    return trace.spans.filter(span_id=part).exists()
 
 
 def _check_lengths(value: object, rationale: str, declined_reason: str) -> None:

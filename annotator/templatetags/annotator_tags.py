@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from django import template
@@ -118,6 +118,30 @@ def ago(moment: datetime | None) -> SafeString | str:
         moment.isoformat(),
         f"{local:%A}, {local.day} {local:%B %Y, %H:%M:%S}",
         text,
+    )
+
+
+@register.simple_tag
+def clock(moment: datetime | None, zone: tzinfo) -> SafeString | str:
+    """The time of day in that zone; a script may put the reader's own in its place."""
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment, zone)
+    return format_html(
+        '<time data-clock datetime="{}">{}</time>', moment.isoformat(), f"{local:%H:%M}"
+    )
+
+
+@register.simple_tag
+def when(moment: datetime | None, zone: tzinfo) -> SafeString | str:
+    """A day and time in a zone that is named: `Thu 3 December, 10:00 (Europe/Paris)`; today goes without the day."""
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment, zone)
+    is_today = local.date() == timezone.localtime(timezone.now(), zone).date()
+    day = "today" if is_today else f"{local:%a} {local.day} {local:%B}"
+    return format_html(
+        '<time datetime="{}">{}, {} ({})</time>', moment.isoformat(), day, f"{local:%H:%M}", zone
     )
 
 

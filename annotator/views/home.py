@@ -16,6 +16,7 @@ from annotator.http import AuthedRequest
 from annotator.models import LIVE, AlignmentRun, Assessment, Experiment, Judge, Role, Trace, User
 from annotator.permissions import highest_role
 from annotator.presenters.markdown import to_html
+from annotator.views.batches import batch_rows
 from annotator.views.judge_rows import JudgeRow, judge_rows, listed_runs
 
 MOST_JUDGES = 12
@@ -43,6 +44,7 @@ def home(request: AuthedRequest) -> HttpResponse:
     runs = listed_runs(AlignmentRun.objects.visible_to(user))
     role = highest_role(user)
     context = {
+        "batches": batch_rows(user, running_only=True),
         "judges": _to_review(judges[:MOST_JUDGES], user),
         "more_judges": max(0, len(judges) - MOST_JUDGES),
         "live_runs": list(runs.filter(status__in=LIVE)),

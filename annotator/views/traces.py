@@ -139,7 +139,7 @@ def _page(
     tab = tab if tab in TABS else "reading"
     return {
         **_around(request, trace, cards),
-        **_content(trace, tab),
+        **trace_content(trace, tab),
         "tab": tab,
         "tabs": TABS,
         "next_tab": list(TABS)[(list(TABS).index(tab) + 1) % len(TABS)],
@@ -169,7 +169,7 @@ def _around(request: AuthedRequest, trace: Trace, cards: list[JudgeCard]) -> dic
     }
 
 
-def _content(trace: Trace, tab: str) -> dict[str, Any]:
+def trace_content(trace: Trace, tab: str) -> dict[str, Any]:
     if tab == "raw":
         text = raw_text(
             {

@@ -1,0 +1,202 @@
+"""A person's batch: its lines with their states, how far it is, and what the last page says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from django.urls import reverse
+
+from annotator.models import WAITING, Assignment, AssignmentState, FeedbackSession
+from annotator.presenters.focus import item_address, line_of
+
+FILTERS = {"": "All", "todo": "To do", "draft": "Drafts", "done": "Done", "skipped": "Skipped"}
+SOON = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A line of the list."""
+
+    pk: int
+    number: int
+    text: str
+    state: str
+    note: str
+    address: str
+    is_here: bool
+    is_filtered: bool
+
+    @property
+    def state_word(self) -> str:
+        """The state as it is read out."""
+        return "to do" if self.state == "todo" else self.state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """One of the chips above the list."""
+
+    name: str
+    text: str
+    address: str
+    is_on: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a batch is. What was skipped or flagged needs nothing more, and counts as dealt with."""
+
+    done: int
+    total: int
+    shared: int
+
+    @property
+    def percent(self) -> int:
+        """The share that is dealt with, in whole per cent."""
+        return round(100 * self.done / self.total) if self.total else 0
+
+    @property
+    def left(self) -> int:
+        """How many still wait."""
+        return self.total - self.done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A batch as the list of the review screen shows it."""
+
+    session: FeedbackSession
+    places: tuple[Place, ...]
+    filters: tuple[Filter, ...]
+    progress: Progress
+    filter_word: str
+    clear_address: str
+
+    @property
+    def all_filtered(self) -> bool:
+        """Whether the filter hides everything."""
+        return all(place.is_filtered for place in self.places)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What is left of a session and open in front of others."""
+
+    items: int
+    people: int
+    next_free_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """A person's own figures, shown to nobody else.
+
+    Attributes:
+        answered: Answers given.
+        seconds: Time spent, in seconds.
+        pace: The median time per answer, in seconds; None before the first.
+        settled: How many of the answered items are settled by now.
+        agreeing: How many of those were settled as the person had answered.
+    """
+
+    answered: int
+    seconds: int
+    pace: float | None
+    settled: int = 0
+    agreeing: int = 0
+
+
+def progress_of(assignments: Sequence[Assignment]) -> Progress:
+    """How far a batch is."""
+    return Progress(
+        done=sum(1 for each in assignments if each.state not in WAITING),
+        total=len(assignments),
+        shared=sum(1 for each in assignments if each.item.is_shared),
+    )
+
+
+def batch_of(
+    session: FeedbackSession,
+    assignments: Sequence[Assignment],
+    *,
+    here: Assignment,
+    shown: str = "",
+) -> Batch:
+    """The list beside an item.
+
+    Args:
+        here: The item that is open.
+        shown: The state that the list is narrowed to; empty for all.
+    """
+    shown = shown if shown in FILTERS else ""
+    address = item_address(here)
+    return Batch(
+        session=session,
+        places=tuple(
+            Place(
+                pk=each.pk,
+                number=number,
+                text=line_of(each),
+                state=each.state.lower(),
+                note=_note(each),
+                address=item_address(each),
+                is_here=each.pk == here.pk,
+                is_filtered=bool(shown) and each.state.lower() != shown,
+            )
+            for number, each in enumerate(assignments, start=1)
+        ),
+        filters=tuple(
+            Filter(
+                name=name,
+                text=text,
+                address=f"{address}?show={name}" if name else address,
+                is_on=name == shown,
+            )
+            for name, text in FILTERS.items()
+        ),
+        progress=progress_of(assignments),
+        filter_word=FILTERS[shown].lower(),
+        clear_address=address,
+    )
+
+
+def figures_of(
+    assignments: Sequence[Assignment], *, settled: int = 0, agreeing: int = 0
+) -> Figures:
+    """A person's own figures over a batch."""
+    done = [each for each in assignments if each.state == AssignmentState.DONE]
+    times = [each.active_seconds for each in done if each.active_seconds]
+    return Figures(
+        answered=sum(1 for each in done if not each.item.is_warm_up),
+        seconds=sum(each.active_seconds for each in assignments),
+        pace=median(times) if times else None,
+        settled=settled,
+        agreeing=agreeing,
+    )
+
+
+def ends_soon(until: datetime | None, now: datetime) -> bool:
+    """Whether less than an hour is left."""
+    return until is not None and now <= until < now + SOON
+
+
+def time_left(until: datetime | None, now: datetime) -> str:
+    """The minutes that are left, in words; empty without an end."""
+    if until is None:
+        return ""
+    minutes = -int((now - until).total_seconds() // 60)
+    return f"{minutes} min left" if minutes > 0 else "Time is up"
+
+
+def review_address(session: FeedbackSession) -> str:
+    """Where a person's batch opens."""
+    return reverse("batch-review", args=[session.pk])
+
+
+def _note(assignment: Assignment) -> str:
+    if assignment.item.is_warm_up:
+        return "warm-up"
+    return "shared" if assignment.item.is_shared else ""

@@ -1,0 +1,244 @@
+"""My batches: what waits for a reviewer, the way into a batch, and the page at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from annotator.http import AuthedRequest, render_either
+from annotator.models import (
+    RUNNING,
+    WAITING,
+    Assessment,
+    Assignment,
+    FeedbackSession,
+    SessionStatus,
+    User,
+)
+from annotator.presenters.batches import Held, Progress, figures_of, progress_of
+from annotator.services import assignments as assignment_service
+from annotator.services import submissions as submission_service
+from annotator.services.own_answers import settled_answers
+from annotator.services.session_checks import SessionError
+
+MOST_CLOSED = 5
+MOST_CHANGED = 20
+TAKEN_AT_ONCE = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchRow:
+    """A session on the list, with how far the reader's batch in it is."""
+
+    session: FeedbackSession
+    progress: Progress
+    seconds: int
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it can be worked on now."""
+        return self.session.is_running
+
+
+@require_safe
+def batch_list(request: AuthedRequest) -> HttpResponse:
+    """The reader's batches: those that wait, those to come, and the last that are over."""
+    rows = batch_rows(request.user)
+    context = {
+        "running": [row for row in rows if row.is_running],
+        "to_come": [row for row in rows if row.session.status == SessionStatus.SCHEDULED],
+        "over": [
+            row
+            for row in rows
+            if not row.is_running and row.session.status != SessionStatus.SCHEDULED
+        ][:MOST_CLOSED],
+    }
+    return render(request, "batches/list.html", context)
+
+
+@require_safe
+def batch_review(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Open the next item of the reader's batch that waits; without one, say why and what now."""
+    session = get_session(request.user, pk)
+    after = request.GET.get("after", "")
+    behind = (
+        Assignment.objects.of(request.user).filter(item__session=session, pk=int(after)).first()
+        if after.isdecimal() and len(after) < 19
+        else None
+    )
+    if session.is_running:
+        following = assignment_service.next_for(user=request.user, session=session, after=behind)
+        if following is not None:
+            return redirect("batch-item", pk, following.pk)
+    return render_either(
+        request, "batches/end.html", "batches/_end.html", _end(request.user, session)
+    )
+
+
+@require_POST
+def batch_more(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Take more items, where the lead allows it."""
+    session = get_session(request.user, pk)
+    try:
+        taken = assignment_service.take_more(
+            user=request.user, session=session, count=TAKEN_AT_ONCE
+        )
+    except SessionError as error:
+        messages.error(request, str(error))
+        return redirect("batch-review", pk)
+    if not taken:
+        messages.info(request, "Nothing is free just now: all is answered, or open at a colleague.")
+    return redirect("batch-review", pk)
+
+
+@require_POST
+def batch_undo(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Take the reader's last answer in the session back; it is a draft again, and opens."""
+    session = get_session(request.user, pk)
+    last = _last_answered(request.user, session)
+    if last is None:
+        messages.info(request, "There is no answer of yours to undo in this session.")
+        return redirect("batch-review", pk)
+    try:
+        submission_service.undo(user=request.user, assignment=last)
+    except SessionError as error:
+        messages.error(request, str(error))
+        return redirect("batch-review", pk)
+    messages.success(request, "Undone: your answer is a draft again.")
+    return redirect("batch-item", pk, last.pk)
+
+
+def get_session(user: User, pk: int) -> FeedbackSession:
+    """The session, if the user reviews in it; 404 for everybody else, leads included."""
+    sessions = FeedbackSession.objects.reviewed_by(user).select_related("experiment")
+    return get_object_or_404(sessions, pk=pk)
+
+
+def batch_rows(user: User, *, running_only: bool = False) -> list[BatchRow]:
+    """The user's batches, the one that ends first on top; in two queries."""
+    sessions = FeedbackSession.objects.reviewed_by(user).select_related("experiment")
+    if running_only:
+        sessions = sessions.running()
+    counts = {
+        row["item__session"]: row
+        for row in Assignment.objects.of(user)
+        .filter(item__session__in=sessions)
+        .order_by()
+        .values("item__session")
+        .annotate(
+            total=Count("pk"),
+            done=Count("pk", filter=~Q(state__in=WAITING)),
+            shared=Count("pk", filter=Q(item__is_shared=True)),
+            seconds=Sum("active_seconds"),
+        )
+    }
+    rows = []
+    for session in sessions.order_by("closes_at", "pk"):
+        count = counts.get(session.pk, {"total": 0, "done": 0, "shared": 0, "seconds": 0})
+        progress = Progress(done=count["done"], total=count["total"], shared=count["shared"])
+        rows.append(BatchRow(session=session, progress=progress, seconds=count["seconds"] or 0))
+    over = [row for row in rows if row.session.status not in (*RUNNING, SessionStatus.SCHEDULED)]
+    return [row for row in rows if row not in over] + over[::-1]
+
+
+def own_batch(user: User, session: FeedbackSession) -> list[Assignment]:
+    """The user's batch in its order, as lists show it."""
+    return list(
+        Assignment.objects.of(user)
+        .filter(item__session=session)
+        .select_related("item__trace")
+        .only(
+            *("state", "position", "active_seconds", "reviewer_id"),
+            *("item__session_id", "item__is_shared", "item__is_warm_up"),
+            *("item__trace__trace_id", "item__trace__request_preview"),
+        )
+        .order_by("position", "pk")
+    )
+
+
+def held_by_others(user: User, session: FeedbackSession, now: datetime) -> Held:
+    """What of the session is open in front of others and not shared by all."""
+    held = (
+        Assignment.objects.held(now)
+        .filter(item__session=session, item__is_shared=False, item__is_warm_up=False)
+        .exclude(reviewer__user=user)
+        .aggregate(
+            items=Count("item", distinct=True),
+            people=Count("reviewer", distinct=True),
+            free=Min("lease_until"),
+        )
+    )
+    return Held(items=held["items"], people=held["people"], next_free_at=held["free"])
+
+
+def _last_answered(user: User, session: FeedbackSession) -> Assignment | None:
+    """The place of the user's last answer in force; practising counts as answering."""
+    places = (
+        Assignment.objects.of(user)
+        .filter(item__session=session)
+        .select_related("item__session__experiment", "item__trace", "reviewer")
+    )
+    answers = Assessment.objects.human().filter(assignment=OuterRef("pk"), span_id="")
+    return (
+        places.annotate(
+            answered_at=Coalesce(
+                Subquery(answers.order_by("-created_at").values("created_at")[:1]), "submitted_at"
+            )
+        )
+        .filter(answered_at__isnull=False)
+        .order_by("-answered_at", "-pk")
+        .first()
+    )
+
+
+def _end(user: User, session: FeedbackSession) -> dict[str, Any]:
+    batch = own_batch(user, session)
+    now = timezone.now()
+    progress = progress_of(batch)
+    held = held_by_others(user, session, now) if session.is_running else None
+    settled = settled_answers(user=user, session=session)
+    others = (
+        Assignment.objects.filter(
+            item__session=session,
+            item__is_shared=True,
+            state__in=WAITING,
+            reviewer__removed_at=None,
+        )
+        .exclude(reviewer__user=user)
+        .values("item")
+        .distinct()
+        .count()
+    )
+    return {
+        "session": session,
+        "kind": _kind(session, progress),
+        "progress": progress,
+        "figures": figures_of(
+            batch, settled=len(settled), agreeing=sum(answer.agrees for answer in settled)
+        ),
+        "changed": [answer for answer in settled if not answer.agrees][:MOST_CHANGED],
+        "shared_waiting": others,
+        "held": held,
+        "may_take_more": session.is_running and session.take_more,
+        "count": TAKEN_AT_ONCE,
+        "waits_for_others": bool(held and held.items and session.take_more),
+    }
+
+
+def _kind(session: FeedbackSession, progress: Progress) -> str:
+    if session.status == SessionStatus.SCHEDULED:
+        return "not_open"
+    if not session.is_running:
+        return "closed"
+    if not progress.total:
+        return "nothing"
+    return "taken" if progress.left else "done"

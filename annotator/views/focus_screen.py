@@ -1,0 +1,219 @@
+"""Fetches what the review screen shows of one item, with as many queries however long the batch is."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404
+from django.urls import reverse
+from django.utils import timezone
+
+from annotator.forms import FeedbackForm
+from annotator.http import AuthedRequest
+from annotator.keymap import ACTIONS, KeyMap
+from annotator.models import (
+    Assessment,
+    Assignment,
+    Label,
+    Preferences,
+    SessionJudge,
+    Trace,
+    User,
+)
+from annotator.models.search import verdicts_in_force
+from annotator.presenters import focus
+from annotator.presenters.batches import Batch, batch_of, ends_soon, time_left
+from annotator.presenters.focus import JudgeTab, Panel, Step, panel_of, sees_verdict
+from annotator.services.feedback import TURN
+from annotator.views.batches import own_batch
+from annotator.views.traces import TABS, trace_content
+
+MOST_REASONS = 3
+
+
+@dataclass(kw_only=True)
+class Screen:
+    """The review screen of one item, ready for the templates."""
+
+    batch: Batch
+    step: Step
+    panel: Panel
+    preferences: Preferences
+    keys: KeyMap
+    tab: str
+    content: dict[str, Any]
+
+    def context(self) -> dict[str, Any]:
+        """The templates' names."""
+        session = self.batch.session
+        now = timezone.now()
+        until = session.ends_at
+        caps = focus.caps(self.keys.keys)
+        return {
+            **self.content,
+            "session": session,
+            "step": self.step,
+            "trace": self.step.assignment.item.trace,
+            "batch": self.batch,
+            "panel": self.panel,
+            "progress": self.batch.progress,
+            "preferences": self.preferences,
+            "keys": caps,
+            "key_rows": [
+                {"key": caps[action.name], "text": action.text, "note": action.note}
+                for action in ACTIONS
+            ],
+            "actions_of_keys": json.dumps(self.keys.actions),
+            "tab": self.tab,
+            "tabs": TABS,
+            "next_tab": list(TABS)[(list(TABS).index(self.tab) + 1) % len(TABS)],
+            "skip_reasons": focus.skip_reasons(),
+            "flag_reasons": focus.flag_reasons(),
+            "end_address": reverse("batch-review", args=[session.pk]),
+            "undo_address": reverse("batch-undo", args=[session.pk]),
+            "ends_at": until,
+            "ends_soon": session.is_running and ends_soon(until, now),
+            "time_left": time_left(until, now),
+            "about_address": "" if self.step.read_only else self.step.address,
+        }
+
+
+def screen_of(
+    request: AuthedRequest,
+    place: Assignment,
+    *,
+    judge: SessionJudge | None = None,
+    form: FeedbackForm | None = None,
+) -> Screen:
+    """Fetch everything for one item.
+
+    Args:
+        judge: The judge to answer under; else the one in the address, else the first that waits.
+        form: The form as it came back with what is wrong.
+    """
+    user, session, trace = request.user, place.item.session, place.item.trace
+    asked = list(
+        session.session_judges.select_related(
+            "judge__current_version", "judge__experiment", "guideline"
+        )
+    )
+    answers = list(Assessment.objects.human().filter(assignment=place, author=user).order_by("pk"))
+    mine = {answer.name: answer for answer in answers if not answer.span_id}
+    current = judge or _wanted(request.GET.get("judge", ""), place, asked, mine)
+    preferences = Preferences.objects.filter(user=user).first() or Preferences()
+    keys = KeyMap(changed=preferences.keys, characters=preferences.letter_keys)
+    everything = own_batch(user, session)
+    at = [each.pk for each in everything].index(place.pk)
+    about = request.POST.get("about", "") or request.GET.get("about", "")
+    step = Step(
+        assignment=place,
+        session_judge=current,
+        number=at + 1,
+        tabs=tuple(
+            JudgeTab(
+                judge=each.judge,
+                address=focus.item_address(place, each.judge_id),
+                state=focus.state_of(place, each.judge, mine.get(each.judge.name)),
+                is_here=each.judge_id == current.judge_id,
+            )
+            for each in asked
+        ),
+        mine=mine.get(current.judge.name),
+        draft=place.drafts.get(str(current.judge_id), {}),
+        keys=focus.caps(keys.keys),
+        form=form or FeedbackForm(judge=current.judge),
+        read_only=not session.is_running,
+        submission=secrets.token_hex(16),
+        previous_address=focus.item_address(everything[at - 1]) if at else "",
+        next_address=focus.item_address(everything[at + 1]) if at + 1 < len(everything) else "",
+        about=about,
+        about_text=_part_name(trace, about),
+        span_answers=[
+            (_part_name(trace, answer.span_id), answer)
+            for answer in answers
+            if answer.span_id and answer.name == current.judge.name
+        ],
+    )
+    step.changes = _changes(user, step)
+    tab = request.GET.get("view", "")
+    tab = tab if tab in TABS else "reading"
+    content = trace_content(trace, tab)
+    reading = content.get("reading")
+    if reading is not None and not (reading.turns or reading.inputs or reading.outputs):
+        step.cannot_show = True
+        content |= trace_content(trace, "raw")
+    return Screen(
+        batch=batch_of(session, everything, here=place, shown=request.GET.get("show", "")),
+        step=step,
+        panel=_panel(step, trace),
+        preferences=preferences,
+        keys=keys,
+        tab=tab,
+        content=content,
+    )
+
+
+def _wanted(
+    text: str, place: Assignment, asked: list[SessionJudge], mine: dict[str, Assessment]
+) -> SessionJudge:
+    if text:
+        found = next((each for each in asked if str(each.judge_id) == text), None)
+        if found is None:
+            raise Http404("The session does not ask for this judge.")
+        return found
+    waiting = (each for each in asked if each.judge.name not in mine)
+    return next(waiting, asked[0])
+
+
+def _panel(step: Step, trace: Trace) -> Panel:
+    if step.is_warm_up and step.state == "done":
+        label = Label.objects.filter(trace=trace, judge=step.judge).first()
+        said = Assessment.objects.human().filter(trace=trace, name=step.judge.name, span_id="")
+        reasons = (
+            list(
+                said.filter(value_key=label.value_key)
+                .exclude(rationale="")
+                .order_by("pk")
+                .values_list("rationale", flat=True)[:MOST_REASONS]
+            )
+            if label
+            else []
+        )
+        return panel_of(step, label=label, reasons=reasons)
+    if not sees_verdict(step):
+        return panel_of(step)
+    verdict = (
+        verdicts_in_force(step.judge).filter(trace=trace).select_related("judge_version").first()
+    )
+    if verdict is not None and not verdict.error_text:
+        step.verdict_key = verdict.value_key
+    return panel_of(step, verdict=verdict)
+
+
+def _changes(user: User, step: Step) -> focus.GuidelineChanges | None:
+    """What is new in the guideline since the user's last answer by an older one."""
+    guideline = step.guideline
+    if guideline is None or guideline.number < 2:
+        return None
+    last = (
+        Assessment.objects.filter(author=user, guideline__judge=step.judge, guideline__isnull=False)
+        .exclude(assignment__item__session=step.assignment.item.session_id)
+        .select_related("guideline")
+        .order_by("-created_at", "-pk")
+        .first()
+    )
+    if last is None or last.guideline is None or last.guideline.number >= guideline.number:
+        return None
+    return focus.guideline_changes(last.guideline, guideline)
+
+
+def _part_name(trace: Trace, part: str) -> str:
+    if not part:
+        return ""
+    if part.startswith(TURN):
+        return f"turn {part.removeprefix(TURN)}"
+    span = trace.spans.filter(span_id=part).only("name").first()
+    return f"step {span.name}" if span else "a step"

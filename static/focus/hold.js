@@ -1,0 +1,41 @@
+// "I am at this item": a heartbeat while the page can be seen, and a word on leaving, so that nothing is done twice.
+import { addressOf, answerForm, ask, hear } from "./page.js";
+import { say } from "./words.js";
+
+const BEAT_MS = 20_000;
+let seconds = 0; // that this item was in front of the reader since the last beat
+
+export const activeSeconds = () => seconds;
+const part = (form, name) => `${addressOf(form).split("?")[0]}${name}/`;
+
+async function beat() {
+  const form = answerForm();
+  if (document.hidden || !form || form.dataset.state === "done" || "readOnly" in form.dataset) return;
+  try {
+    const counted = seconds;
+    const response = await ask(part(form, "beat"), { body: `seconds=${counted}` });
+    if (form.isConnected) seconds -= counted;
+    if (response.status === 200 && form.isConnected) say(await response.text());
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // offline: the hold runs out, and answers are kept all the same
+  }
+}
+
+function leave(form) {
+  if (form.dataset.state === "done" || "readOnly" in form.dataset) return;
+  const data = new FormData();
+  data.set("csrfmiddlewaretoken", form.querySelector("[name=csrfmiddlewaretoken]").value);
+  navigator.sendBeacon(part(form, "leave"), data);
+}
+
+export function startHold() {
+  hear("step:start", ({ isFirst }) => {
+    seconds = 0;
+    if (!isFirst) void beat(); // the page itself has taken the hold for its first item
+  });
+  hear("step:leave", ({ form, isSubmitted }) => { if (!isSubmitted) leave(form); });
+  window.addEventListener("pagehide", () => leave(answerForm()));
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) void beat(); });
+  setInterval(beat, BEAT_MS);
+  setInterval(() => { if (!document.hidden) seconds += 1; }, 1_000);
+}

@@ -1,0 +1,26 @@
+// The review screen. The server draws every part of it; these modules save the waiting:
+//   keys     one key, one action         answer   choosing, checking, submitting
+//   queue    answers on their way        drafts   what was typed and not submitted
+//   screen   the next item, beforehand   hold     "I am at this item", for the others
+//   reading  find, turns, quotes         words    the one line that says how saving stands
+//   rest     a word about a break
+// They talk by events on the document: step:start, step:leave, queue:sent, queue:refused, queue:waiting.
+import { startAnswer } from "./answer.js";
+import { startDrafts } from "./drafts.js";
+import { startHold } from "./hold.js";
+import { startKeys } from "./keys.js";
+import { startQueue } from "./queue.js";
+import { startReading } from "./reading.js";
+import { startRest } from "./rest.js";
+import { startScreen } from "./screen.js";
+import { startWords } from "./words.js";
+
+startWords();
+startQueue();
+startAnswer();
+startDrafts();
+startHold();
+startReading();
+startKeys();
+startRest();
+startScreen();

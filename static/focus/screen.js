@@ -1,0 +1,148 @@
+// The next item is there before one asks: fetched while this one is read, and put in its place without a new page.
+import { answerForm, ask, hear, isSignedOut, place, screen, tell } from "./page.js";
+import { say } from "./words.js";
+
+const AHEAD = 3;
+const WAITING = ["todo", "draft"];
+const ahead = new Map(); // address -> promise of HTML
+let wanted = ""; // where to go as soon as the connection is back
+
+const places = () => [...document.querySelectorAll("[data-place]")];
+
+export function markState(step, judge, state) {
+  const tab = document.querySelector(`#focus-tabs-${step} [data-judge-tab="${judge}"]`);
+  if (tab) setState(tab, state);
+  const tabs = [...document.querySelectorAll(`#focus-tabs-${step} [data-judge-tab]`)];
+  const isOpen = state === "done" && tabs.some((other) => WAITING.includes(other.dataset.state));
+  const place = document.querySelector(`[data-place="${step}"]`);
+  if (place && !isOpen) setState(place, state);
+}
+
+function setState(element, state) {
+  element.classList.remove(...[...element.classList].filter((name) => /^place-(todo|draft|done|skipped|flagged)$/.test(name)));
+  if (element.dataset.place) element.classList.add(`place-${state}`);
+  element.dataset.state = state;
+  const word = element.querySelector("[data-state-word]");
+  if (word) word.textContent = { todo: "to do", draft: "draft" }[state] ?? state;
+}
+
+// What waits after this: the other judges of this trace, the items below it, then those above.
+function following() {
+  const step = answerForm().dataset.step;
+  const tabs = [...document.querySelectorAll("[data-judge-tab]:not([aria-current])")].map((tab) => [tab.dataset.state, tab.href]);
+  const all = places();
+  const here = all.findIndex((place) => place.dataset.place === step);
+  const others = [...all.slice(here + 1), ...all.slice(0, Math.max(here, 0))];
+  return [...tabs, ...others.map((place) => [place.dataset.state, place.querySelector("a").href])]
+    .filter(([state]) => WAITING.includes(state))
+    .map(([, address]) => address);
+}
+
+export function goNext({ isSubmitted = false } = {}) {
+  void go(following()[0] ?? screen().dataset.end, { isSubmitted });
+}
+
+function fetchAhead() {
+  for (const address of following().slice(0, AHEAD)) {
+    if (ahead.has(address)) continue;
+    const coming = fetchStep(address, { ahead: true });
+    ahead.set(address, coming);
+    coming.catch(() => ahead.delete(address));
+  }
+}
+
+async function fetchStep(address, options) {
+  const response = await ask(address, options);
+  if (isSignedOut(response) || !response.ok || new URL(response.url).pathname !== new URL(address, location.href).pathname) {
+    throw new RangeError(response.url); // no item: the whole page has to be opened
+  }
+  return response.text();
+}
+
+export async function go(address, { isSubmitted = false, isReplacing = false } = {}) {
+  const old = answerForm();
+  if (address === screen().dataset.end) { leaveWhenSent(address); return; }
+  try {
+    const coming = (!isReplacing && ahead.get(address)) || fetchStep(address);
+    ahead.delete(address);
+    const html = await coming;
+    if (old !== answerForm()) return; // somebody was quicker
+    const isSameTrace = new DOMParser().parseFromString(html, "text/html").querySelector("[data-answer]").dataset.step === old.dataset.step;
+    const scroll = scrollY;
+    tell("step:leave", { form: old, isSubmitted });
+    place(html);
+    if (!isReplacing) history.pushState({}, "", address);
+    if (isSameTrace) scrollTo(0, scroll); else scrollTo(0, 0);
+    wanted = "";
+    start({ isFirst: false });
+  } catch (error) {
+    if (error instanceof RangeError) { location.assign(address); return; }
+    if (!(error instanceof TypeError)) throw error;
+    wanted = address;
+    say("Offline; the next item opens when the connection is back");
+  }
+}
+
+// The last page comes once the last answer is there, so that its figures are true.
+function leaveWhenSent(address) {
+  import("./queue.js").then(({ waiting }) => {
+    if (!waiting().length) location.assign(address);
+    else hear("queue:sent", () => { if (!waiting().length) location.assign(address); });
+  });
+}
+
+function start({ isFirst }) {
+  const form = answerForm();
+  for (const link of document.querySelectorAll("[data-place] a")) {
+    const isHere = link.closest("[data-place]").dataset.place === form.dataset.step;
+    if (isHere) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+  }
+  document.querySelector("[data-judge-name]").textContent = form.dataset.judgeName;
+  tell("step:start", { isFirst });
+  if (!isFirst) document.querySelector(".focus-title").focus({ preventScroll: true });
+  fetchAhead();
+}
+
+function filter(name) {
+  screen().dataset.filter = name;
+  let shown = 0;
+  for (const place of places()) {
+    place.hidden = Boolean(name) && place.dataset.state !== name;
+    shown += place.hidden ? 0 : 1;
+  }
+  document.querySelector("[data-places-none]").hidden = shown > 0;
+  const word = [...document.querySelectorAll(".filter-chip")].find((chip) => chip.dataset.filter === name);
+  document.querySelector("[data-filter-word]").textContent = word?.textContent.toLowerCase() ?? "";
+  for (const chip of document.querySelectorAll(".filter-chip")) {
+    if (chip.dataset.filter === name) chip.setAttribute("aria-current", "true"); else chip.removeAttribute("aria-current");
+  }
+}
+
+export function startScreen() {
+  screen().classList.add("is-live");
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    if (link.dataset.filter !== undefined) { event.preventDefault(); filter(link.dataset.filter); return; }
+    const isStep = link.closest("[data-place], [data-judge-tab], .step-nav") || link.matches("[data-view], [data-about]");
+    if (!isStep) return;
+    event.preventDefault();
+    const rail = document.getElementById("focus-rail");
+    if (rail.matches(":popover-open")) rail.hidePopover();
+    void go(link.href);
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest(".focus-rail-button");
+    // Beside the trace the list is folded away, over it the browser opens and closes it.
+    if (!button || !matchMedia("(min-width: 1100px)").matches) return;
+    event.preventDefault();
+    const isFolded = screen().classList.toggle("is-rail-folded");
+    localStorage.setItem("annotator.rail", isFolded ? "folded" : "open");
+  });
+  screen().classList.toggle("is-rail-folded", localStorage.getItem("annotator.rail") === "folded");
+  window.addEventListener("popstate", () => void go(location.href, { isReplacing: true }));
+  window.addEventListener("online", () => { if (wanted) void go(wanted); });
+  hear("queue:sent", () => { if (screen().dataset.filter) filter(screen().dataset.filter); fetchAhead(); });
+  start({ isFirst: true });
+}
+

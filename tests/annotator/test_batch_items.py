@@ -1,0 +1,392 @@
+"""The review screen without a script: a plain form post for everything, and who sees what of the judge."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from annotator.models import (
+    Assessment,
+    Assignment,
+    AssignmentState,
+    GuidelineVersion,
+    Judge,
+    Reviewer,
+    Span,
+    Team,
+    User,
+)
+from annotator.services import assignments, session_states
+from tests.annotator.batch_world import answer_all, batch, create_batch
+from tests.factories import create_experiment, create_feedback, create_judge, create_trace
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def judge(team: Team) -> Judge:
+    """A judge of four grades."""
+    return create_judge(experiment=create_experiment(team=team))
+
+
+@pytest.fixture
+def as_alice(client: Client, alice: User) -> Client:
+    """Alice's browser."""
+    client.force_login(alice)
+    return client
+
+
+def _address(place: Assignment, judge: Judge | None = None) -> str:
+    address = reverse("batch-item", args=[place.item.session_id, place.pk])
+    return f"{address}?judge={judge.pk}" if judge else address
+
+
+def _page(client: Client, address: str, **headers: str) -> str:
+    answer = client.get(address, headers=headers)
+    assert answer.status_code == 200
+    return " ".join(answer.content.decode().split())
+
+
+def _state(place: Assignment) -> str:
+    return Assignment.objects.get(pk=place.pk).state
+
+
+def test_a_plain_post_answers_and_leads_to_the_next_item(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    first, second, _ = batch(session, alice)
+    answer = as_alice.post(
+        _address(first),
+        {"value": "poor", "rationale": "No day.", "submission": "a1", "action": "submit"},
+    )
+    following = as_alice.get(answer["Location"])
+    assert following["Location"] == _address(second)
+    given = Assessment.objects.human().get(author=alice)
+    assert (given.value, given.rationale, given.visibility) == ("poor", "No day.", "BLIND")
+    assert given.assignment_id == first.pk
+
+
+def test_the_same_submission_twice_is_one_answer(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    first = batch(session, alice)[0]
+    for _ in range(2):
+        answer = as_alice.post(_address(first), {"value": "poor", "submission": "a1"}, headers=HTMX)
+        assert answer.status_code == 200
+        assert 'data-text="Submitted"' in answer.content.decode()
+    assert Assessment.objects.filter(author=alice).count() == 1
+
+
+def test_nothing_is_chosen_beforehand_and_a_blind_page_says_nothing_of_the_judge(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    page = _page(as_alice, _address(batch(session, alice)[0]))
+    assert "checked" not in page.partition('id="focus-answer"')[2].partition("</form>")[0]
+    assert "It names a day." not in page
+    assert "The judge said" not in page
+    answer_all(session, alice, "poor")
+    assert "It names a day." not in _page(as_alice, _address(batch(session, alice)[0]))
+
+
+def test_an_open_page_shows_the_verdict_above_the_form(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice], visibility="OPEN")
+    page = _page(as_alice, _address(batch(session, alice)[0]))
+    assert page.index("It names a day.") < page.index('id="focus-answer"')
+
+
+def test_a_revealed_verdict_comes_after_the_answer_and_both_answers_are_kept(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice], visibility="REVEALED")
+    first = batch(session, alice)[0]
+    assert "It names a day." not in _page(as_alice, _address(first))
+    answer = as_alice.post(_address(first), {"value": "poor", "submission": "a1"})
+    page = _page(as_alice, answer["Location"])
+    assert "It names a day." in page
+    assert "You said poor: the judge sees it differently." in page
+    as_alice.post(_address(first), {"value": "good", "submission": "a2"})
+    second = Assessment.objects.human().get(author=alice)
+    assert second.value == "good"
+    assert second.first_answer is not None
+    assert second.first_answer.value == "poor"
+    assert "Submitted, edited" in _page(as_alice, _address(first))
+
+
+def test_who_differs_from_a_revealed_verdict_owes_a_reason_to_keep_the_answer(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(
+        judges=[judge], reviewers=[alice], visibility="REVEALED", rationale_rule="ON_DISAGREEMENT"
+    )
+    first, second, _ = batch(session, alice)
+    answer = as_alice.post(_address(first), {"value": "poor", "submission": "a1"}, headers=HTMX)
+    assert "needed because you disagree with the judge" in answer.content.decode()
+    assert _state(first) == AssignmentState.DRAFT
+    as_alice.post(_address(first), {"action": "keep", "rationale": "It names no day."})
+    assert _state(first) == AssignmentState.DONE
+    kept = Assessment.objects.human().get(author=alice)
+    assert (kept.value, kept.rationale) == ("poor", "It names no day.")
+    agreeing = as_alice.post(
+        _address(second), {"value": "good", "submission": "a2"}, headers=HTMX
+    ).content.decode()
+    assert "the judge agrees" in agreeing
+    assert "needed because" not in agreeing
+
+
+def test_a_missing_choice_comes_back_beside_the_field_with_what_was_typed(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice], rationale_rule="ALWAYS")
+    first = batch(session, alice)[0]
+    answer = as_alice.post(_address(first), {"rationale": "No <day>.", "submission": "a1"})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "Choose your answer first" in page
+    assert "No &lt;day&gt;." in page
+    answer = as_alice.post(_address(first), {"value": "good", "submission": "a1"}, headers=HTMX)
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "Give your reason in a sentence." in page
+    assert 'id="focus-side"' in page
+    assert "<html" not in page
+    assert _state(first) == AssignmentState.TODO
+
+
+def test_a_draft_waits_on_the_server_and_comes_back(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    first = batch(session, alice)[0]
+    as_alice.post(
+        _address(first),
+        {"action": "draft", "value": "fair", "rationale": "Half of it.", "confidence": "low"},
+    )
+    page = _page(as_alice, _address(first))
+    assert "Draft saved" in page
+    assert "Half of it." in page
+    assert 'value="low" checked' in page
+    assert _state(first) == AssignmentState.DRAFT
+    assert not Assessment.objects.human().exists()
+
+
+def test_skipping_and_flagging_keep_their_reasons(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    first, second, third = batch(session, alice)
+    as_alice.post(_address(first), {"skip": "NOT_ENOUGH", "skip_text": "No order number"})
+    as_alice.post(_address(second), {"flag": "Personal or secret data", "flag_text": "A phone"})
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, first.reason, first.reason_text) == (
+        "SKIPPED",
+        "NOT_ENOUGH",
+        "No order number",
+    )
+    assert (second.state, second.reason_text) == ("FLAGGED", "Personal or secret data: A phone")
+    answer = as_alice.post(_address(third), {"skip": "OTHER"})
+    assert answer.status_code == 422
+    assert "Say in a few words why you skip it." in answer.content.decode()
+
+
+def test_a_skipped_item_can_be_answered_after_all(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    first = batch(session, alice)[0]
+    as_alice.post(_address(first), {"skip": "NOT_ENOUGH"})
+    as_alice.post(_address(first), {"value": "fair", "submission": "a1"})
+    assert _state(first) == AssignmentState.DONE
+
+
+def test_each_judge_has_a_tab_and_a_submit_goes_to_the_next_then_to_the_next_item(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    other = create_judge(experiment=judge.experiment, name="tone", description="Is it polite?")
+    session = create_batch(judges=[judge, other], reviewers=[alice])
+    first = batch(session, alice)[0]
+    page = _page(as_alice, _address(first))
+    assert page.count("data-judge-tab") == 2
+    answer = as_alice.post(_address(first, judge), {"value": "good", "submission": "a1"})
+    assert answer["Location"] == _address(first, other)
+    assert "Is it polite?" in _page(as_alice, answer["Location"])
+    answer = as_alice.post(_address(first, other), {"value": "poor", "submission": "a2"})
+    assert "?after=" in answer["Location"]
+    assert _state(first) == AssignmentState.DONE
+    assert as_alice.get(_address(first) + "?judge=99999").status_code == 404
+
+
+def test_a_step_and_a_turn_can_be_rated_alone_and_the_whole_trace_still_waits(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    trace = create_trace(
+        experiment=judge.experiment,
+        inputs={"messages": [{"role": "user", "content": "Where is it?"}]},
+        outputs={"message": {"role": "assistant", "content": "In Bonn."}},
+    )
+    Span.objects.create(trace=trace, span_id="s1", name="track", start_ns=0, end_ns=1)
+    session = create_batch(judges=[judge], reviewers=[alice], traces=[trace])
+    place = batch(session, alice)[0]
+    page = _page(as_alice, _address(place))
+    assert "about=turn-2" in page
+    page = _page(as_alice, f"{_address(place, judge)}&about=turn-2")
+    assert "About <strong>turn 2</strong> only" in page
+    for number, part in enumerate(("turn-2", "s1")):
+        as_alice.post(
+            _address(place, judge), {"value": "poor", "about": part, "submission": f"p{number}"}
+        )
+    parts = Assessment.objects.human().filter(author=alice).values_list("span_id", flat=True)
+    assert set(parts) == {"turn-2", "s1"}
+    page = _page(as_alice, _address(place))
+    assert "turn 2:" in page
+    assert "step track:" in page
+    assert _state(place) != AssignmentState.DONE
+    answer = as_alice.post(
+        _address(place, judge), {"value": "poor", "about": "turn-9", "submission": "p9"}
+    )
+    assert answer.status_code == 422
+    assert "There is no such step" in answer.content.decode()
+
+
+def test_a_warm_up_item_explains_itself_after_the_answer_and_is_nobodys_feedback(
+    as_alice: Client, alice: User, lena: User, judge: Judge
+) -> None:
+    settled = create_trace(experiment=judge.experiment, question="An old question")
+    create_feedback(
+        judge=judge, trace=settled, author=lena, value="poor", rationale="It names no day."
+    )
+    session = create_batch(judges=[judge], reviewers=[alice], warm_up_items=1)
+    place = batch(session, alice)[0]
+    page = _page(as_alice, _address(place))
+    assert "warm-up" in page
+    assert "It names no day." not in page
+    answer = as_alice.post(_address(place), {"value": "good", "submission": "a1"})
+    page = _page(as_alice, answer["Location"])
+    assert "It was settled as" in page
+    assert "It names no day." in page
+    assert not Assessment.objects.human().filter(author=alice).exists()
+
+
+def test_an_answer_after_the_hold_ended_is_kept_and_told(
+    as_alice: Client, alice: User, lena: User, judge: Judge
+) -> None:
+    session = create_batch(
+        judges=[judge],
+        reviewers=[alice, lena],
+        items=2,
+        overlap=1,
+        shared_items=0,
+        per_reviewer=1,
+        take_more=True,
+    )
+    place = batch(session, alice)[0]
+    _page(as_alice, _address(place))
+    Assignment.objects.filter(pk=place.pk).update(lease_until=timezone.now())
+    answer_all(session, lena, "good")
+    taken = assignments.take_more(user=lena, session=session)
+    assert [each.item_id for each in taken] == [place.item_id]
+    answer_all(session, lena, "good")
+    answer = as_alice.post(
+        _address(place), {"value": "poor", "submission": "a1"}, headers=HTMX
+    ).content.decode()
+    assert "Your hold ended at" in answer
+    assert "your answer was kept as an extra, because others had answered meanwhile" in answer
+    assert Assessment.objects.human().filter(author=alice, value="poor").exists()
+
+
+def test_an_answer_on_its_way_is_kept_from_who_was_taken_out_and_after_the_end(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    first, second, _ = batch(session, alice)
+    Reviewer.objects.filter(session=session).update(removed_at=timezone.now())
+    answer = as_alice.post(_address(first), {"value": "poor", "submission": "a1"}, headers=HTMX)
+    assert "Kept as an extra answer" in answer.content.decode()
+    assert as_alice.post(_address(first), {"action": "draft"}).status_code == 404
+    assert as_alice.get(_address(first)).status_code == 404
+    session_states.close_session(session=session, now=timezone.now())
+    answer = as_alice.post(_address(second), {"value": "poor", "submission": "a2"})
+    assert answer["Location"] == reverse("batch-list")
+    assert Assessment.objects.human().filter(author=alice).count() == 2
+
+
+def test_opening_an_item_holds_it_and_fetching_it_beforehand_does_not(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    first, second, _ = batch(session, alice)
+    as_alice.get(_address(second), headers={**HTMX, "X-Ahead": "1"})
+    second.refresh_from_db()
+    assert second.lease_until is None
+    as_alice.get(_address(first))
+    first.refresh_from_db()
+    assert first.lease_until is not None
+    beat = reverse("batch-beat", args=[session.pk, first.pk])
+    assert as_alice.post(beat, {"seconds": "20"}).status_code == 204
+    first.refresh_from_db()
+    assert first.active_seconds == 20
+    leave = reverse("batch-leave", args=[session.pk, first.pk])
+    assert as_alice.post(leave).status_code == 204
+    assert Assignment.objects.get(pk=first.pk).lease_until is None
+    assert as_alice.get(beat).status_code == 405
+    assert as_alice.get(leave).status_code == 405
+
+
+def test_what_changed_in_the_guideline_since_the_last_answer_is_said(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    for number, poor in ((1, "Wrong."), (2, "Wrong, or names no day.")):
+        judge.guideline = GuidelineVersion.objects.create(
+            judge=judge, number=number, text="Grade it.", choose_when={"poor": poor}
+        )
+        judge.save()
+        if number == 1:
+            create_feedback(
+                judge=judge, trace=create_trace(experiment=judge.experiment), author=alice
+            )
+    session = create_batch(judges=[judge], reviewers=[alice])
+    page = _page(as_alice, _address(batch(session, alice)[0]))
+    assert "The guideline changed since your last answers." in page
+    assert "“poor” now says: Wrong, or names no day." in page
+
+
+def test_a_trace_that_cannot_be_shown_comes_raw_with_the_reason_to_skip_ready(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    trace = create_trace(experiment=judge.experiment, inputs=None, outputs=None)
+    session = create_batch(judges=[judge], reviewers=[alice], traces=[trace])
+    page = _page(as_alice, _address(batch(session, alice)[0]))
+    assert "This trace cannot be shown for reading" in page
+    assert 'value="CANNOT_DISPLAY" autofocus' in page
+
+
+def test_a_filter_that_hides_everything_can_be_cleared(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    page = _page(as_alice, _address(batch(session, alice)[0]) + "?show=skipped")
+    assert "No item is “" in page
+    assert "Clear" in page
+
+
+def test_the_screen_asks_as_much_of_the_database_however_long_the_batch_is(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    counts = []
+    for items in (2, 12):
+        session = create_batch(judges=[judge], reviewers=[alice], items=items)
+        place = batch(session, alice)[0]
+        as_alice.get(_address(place))
+        with CaptureQueriesContext(connection) as asked:
+            as_alice.get(_address(place))
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
