@@ -212,6 +212,11 @@ CELERY_BEAT_SCHEDULE = {
         # nobody needs the ones that piled up while no worker was there
         "options": {"expires": RECONCILE_SECONDS},
     },
+    "drift": {
+        "task": "annotator.tasks.watch_drift",
+        "schedule": 3600,
+        "options": {"expires": 600},
+    },
     "sessions": {
         "task": "annotator.tasks.tend_sessions",
         "schedule": RECONCILE_SECONDS,

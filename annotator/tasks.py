@@ -54,3 +54,11 @@ def tend_sessions() -> None:
     from annotator.services import session_clock
 
     session_clock.tick()
+
+
+@shared_task(ignore_result=True, expires=600)
+def watch_drift() -> None:
+    """Look at every judge in use for signs that it does not agree with the experts any more."""
+    from annotator.services import drift
+
+    drift.look_at_all()

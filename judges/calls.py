@@ -67,6 +67,7 @@ class Reply:
         seconds: How long the call took.
         cached: Whether it came from the answer store.
         truncated: Whether the provider cut it at its token limit.
+        served_by: What the provider says has answered, such as a dated version of the model; empty when it says nothing.
     """
 
     text: str
@@ -74,6 +75,7 @@ class Reply:
     seconds: float
     cached: bool = False
     truncated: bool = False
+    served_by: str = ""
 
 
 class AnswerStore(Protocol):

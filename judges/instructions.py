@@ -196,14 +196,16 @@ class InstructionsJudge(Judge):
             said = value
             if self.calibration is not None:
                 value = self.calibration.apply(said, self.value_type)
-            is_moved = value_key(value) != value_key(said)
+            metadata = {"served_by": reply.served_by} if reply.served_by else {}
+            if value_key(value) != value_key(said):
+                metadata["answer_before_calibration"] = value_key(said)
             return Feedback(
                 name=self.name,
                 value=value,
                 rationale=rationale,
                 source=AssessmentSource(source_type=SourceType.LLM_JUDGE, source_id=self.model),
                 usage=usage,
-                metadata={"answer_before_calibration": value_key(said)} if is_moved else {},
+                metadata=metadata,
             )
         raise MalformedAnswerError(
             f"{self.model} gave no usable verdict, also when asked again. {problem}",

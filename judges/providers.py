@@ -138,7 +138,14 @@ def _ask(call: ModelCall, answer_format: str, timeout_s: float) -> Reply:
         ),
         seconds=seconds,
         truncated=choice.finish_reason == "length",
+        served_by=_served_by(response),
     )
+
+
+def _served_by(response: Any) -> str:
+    """The model that the provider names in its answer, with OpenAI's mark of its configuration where there is one."""
+    parts = (getattr(response, "model", None), getattr(response, "system_fingerprint", None))
+    return " ".join(str(part) for part in parts if part)
 
 
 def _response_format(call: ModelCall, answer_format: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The tables, a module a noun."""
 
+from annotator.models.drift import DriftAlarm
 from annotator.models.feedback import Assessment, Kind, Label, Source, Visibility
 from annotator.models.judges import GuidelineVersion, Judge, JudgeVersion
 from annotator.models.log import ActivityLog
@@ -41,6 +42,7 @@ __all__ = [
     "AssignmentState",
     "Cause",
     "DisagreementCause",
+    "DriftAlarm",
     "Experiment",
     "ExperimentTag",
     "FeedbackSession",

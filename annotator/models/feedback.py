@@ -16,6 +16,8 @@ from annotator.models.traces import Trace
 from judges import entities
 from judges.values import Value
 
+SERVED_BY_LENGTH = 200
+
 
 def new_assessment_id() -> str:
     """An identifier in MLflow's form."""
@@ -121,6 +123,8 @@ class Assessment(models.Model):
     input_tokens = models.PositiveIntegerField(null=True, blank=True)
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     cost = models.FloatField(null=True, blank=True)
+    # What the provider said had answered: a change under the same name is a reason to look again.
+    served_by = models.CharField(max_length=SERVED_BY_LENGTH, blank=True)
     metadata = JSONTextField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)

@@ -40,6 +40,10 @@ class Judge(models.Model):
         AUTOMATIC = "AUTOMATIC", "Promote by itself when decisively better"
         APPROVAL = "APPROVAL", "An admin approves every promotion"
 
+    class DriftProposal(models.TextChoices):
+        SESSION = "SESSION", "A feedback session, to see what the experts say now"
+        RUN = "RUN", "An alignment run, with the feedback there is"
+
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="judges")
     name = models.CharField(max_length=250)
     description = models.TextField(blank=True)
@@ -78,6 +82,12 @@ class Judge(models.Model):
     )
     promotion_margin = models.FloatField(default=0.0)
     max_harm_per_side = models.FloatField(default=0.10)
+    # When the agreement with the experts is too low, or too old to be trusted, and what an alarm proposes then.
+    agreement_floor = models.FloatField(default=0.41)
+    stale_after_days = models.PositiveIntegerField(default=30)
+    drift_proposal = models.CharField(
+        max_length=8, choices=DriftProposal.choices, default=DriftProposal.SESSION
+    )
     # What a wrong verdict costs, relative to the other kind: a judge is aligned for the lowest cost.
     cost_false_positive = models.FloatField(default=1.0)
     cost_false_negative = models.FloatField(default=1.0)

@@ -26,6 +26,7 @@ class NotificationKind(models.TextChoices):
     REMINDER = "REMINDER", "Your lead reminds you"
     SETTLED = "SETTLED", "Your answer was settled differently"
     RUN_FINISHED = "RUN_FINISHED", "An alignment run finished"
+    DRIFT = "DRIFT", "A judge may have drifted"
 
 
 # Told at once; everything else waits for the digest of the day, unless the person wants none.

@@ -11,10 +11,9 @@ from alignment.intervals import Figure
 from alignment.labels import Reason, ReasonCode
 from alignment.readiness import Readiness
 from alignment.sides import Side
+from annotator.models import Judge
 from annotator.presenters.words import percent
 
-FLOOR = 0.41  # the least kappa that is called moderate
-STALE_AFTER = timedelta(days=30)
 LEAST_CHECKED = 10  # fewer traces say too little about a version
 _MOST_LISTED = 8
 
@@ -40,11 +39,14 @@ class StateChip:
     why: str
 
 
-def judge_state(kappa: Figure, *, checked_at: datetime | None, now: datetime) -> StateChip:
+def judge_state(
+    kappa: Figure, *, judge: Judge, checked_at: datetime | None, now: datetime
+) -> StateChip:
     """Whether the version in use was checked against enough labels, lately, and did well.
 
     Args:
         kappa: Cohen's kappa of the current version with the labels.
+        judge: Whose floor and staleness count.
         checked_at: When the newest of these labels was settled.
         now: The time to measure age from.
     """
@@ -63,17 +65,17 @@ def judge_state(kappa: Figure, *, checked_at: datetime | None, now: datetime) ->
         )
     if kappa.value is None:
         return StateChip(kind="unknown", text="not checked", why=kappa.why)
-    if kappa.value < FLOOR:
+    if kappa.value < judge.agreement_floor:
         return StateChip(
             kind="bad",
             text="below floor",
-            why=f"Its agreement with the experts is less than moderate (κ below {FLOOR}).",
+            why=f"Its agreement with the experts is below the floor (κ below {judge.agreement_floor:g}).",
         )
-    if checked_at is not None and now - checked_at > STALE_AFTER:
+    if checked_at is not None and now - checked_at > timedelta(days=judge.stale_after_days):
         return StateChip(
             kind="warn",
             text="stale",
-            why=f"Nobody has checked it for more than {STALE_AFTER.days} days.",
+            why=f"Nobody has checked it for more than {judge.stale_after_days} days.",
         )
     return StateChip(
         kind="good", text="good", why="Checked lately, and it agrees with the experts."

@@ -30,9 +30,13 @@ SETTINGS = frozenset(
         "cost_false_negative",
         "max_calls",
         "max_cost",
+        "agreement_floor",
+        "stale_after_days",
+        "drift_proposal",
     }
 )
 MOST_LABELS = 1_000_000
+MOST_DAYS = 3_660
 MOST_CALLS = 1_000_000_000
 MOST_MONEY = 1_000_000
 DEAREST = 1_000.0
@@ -53,6 +57,7 @@ _CHOICES = {
     "label_rule": [rule.value for rule in LabelRule],
     "alignment_policy": Judge.AlignmentPolicy.values,
     "promotion_policy": Judge.PromotionPolicy.values,
+    "drift_proposal": Judge.DriftProposal.values,
 }
 
 
@@ -137,6 +142,10 @@ def checked_settings(judge: Judge, fields: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("promotion_margin", "max_harm_per_side"):
         if not 0 <= values[name] <= 1:
             raise JudgeServiceError("Give a share from 0 % to 100 %.", field=name)
+    if not -1 <= values["agreement_floor"] <= 1:
+        raise JudgeServiceError("A kappa lies between -1 and 1.", field="agreement_floor")
+    if not 1 <= values["stale_after_days"] <= MOST_DAYS:
+        raise JudgeServiceError(f"Give 1 to {MOST_DAYS:,} days.", field="stale_after_days")
     for name in ("cost_false_positive", "cost_false_negative"):
         if not 0 < values[name] <= DEAREST:
             raise JudgeServiceError(

@@ -13,6 +13,7 @@ from django.utils import timezone
 from annotator.models import (
     AlignmentRun,
     FeedbackSession,
+    Goal,
     Membership,
     NotificationKind,
     Role,
@@ -21,6 +22,7 @@ from annotator.models import (
 )
 from annotator.services import (
     assignments,
+    drift,
     notifications,
     session_mail,
     session_states,
@@ -50,8 +52,11 @@ def move_on(*, now: datetime) -> None:
     for session in sessions.filter(status=SessionStatus.OPEN, closes_at__lte=now):
         session_states.begin_grace(session=session, now=now)
     for session in sessions.filter(status=SessionStatus.GRACE, closes_at__lte=now):
-        if session.ends_at is not None and session.ends_at <= now:
-            session_states.close_session(session=session, now=now)
+        if session.ends_at is None or session.ends_at > now:
+            continue
+        if session_states.close_session(session=session, now=now) and session.goal == Goal.DRIFT:
+            for each in session.session_judges.select_related("judge__current_version"):
+                drift.look(judge=each.judge, now=now)
 
 
 def remind(*, now: datetime) -> None:

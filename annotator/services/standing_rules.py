@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from annotator.models import FeedbackSession, SessionStatus, StandingRule, User
+from annotator.models import FeedbackSession, Goal, SessionStatus, StandingRule, User
 from annotator.services import candidates, log
+from annotator.services.drift_rounds import ask_for_verdicts
 from annotator.services.session_checks import SessionError
 from annotator.services.session_states import schedule_session
 from annotator.services.sessions import Pick, copy_session, set_items, update_session
@@ -130,4 +131,6 @@ def _filled(rule: StandingRule, now: datetime) -> FeedbackSession:
     schedule_session(actor=None, session=session, now=now, allow_short=True)
     if session.status == SessionStatus.DRAFT:
         raise SessionError("The session could not be opened.")
+    if session.goal == Goal.DRIFT:
+        ask_for_verdicts(session)
     return session

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotator.models import Assessment, JudgeVersion, Source
+from annotator.models.feedback import SERVED_BY_LENGTH
 from judges.entities import Feedback
 from judges.values import value_key
 
@@ -33,6 +34,7 @@ def log_verdicts(
             input_tokens=feedback.usage.input_tokens,
             output_tokens=feedback.usage.output_tokens,
             cost=feedback.usage.cost,
+            served_by=feedback.metadata.get("served_by", "")[:SERVED_BY_LENGTH],
         )
         for trace, feedback in verdicts
     ]

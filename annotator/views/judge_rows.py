@@ -72,7 +72,7 @@ def _row(judge: Judge, labelled: list[_Labelled], *, now: datetime) -> JudgeRow:
     checked_at = max((each.settled_at for each in labelled), default=None)
     return JudgeRow(
         judge=judge,
-        state=judge_state(kappa, checked_at=checked_at, now=now),
+        state=judge_state(kappa, judge=judge, checked_at=checked_at, now=now),
         meter=progress,
         kappa=kappa_view("Agreement", kappa),
     )

@@ -168,7 +168,7 @@ def judge_context(request: AuthedRequest, judge: Judge, *, tab: str) -> dict[str
         "agreement": agreement,
         "kappa": kappa_view("Agreement with the experts", kappa),
         "checked_at": checked_at,
-        "state": judge_state(kappa, checked_at=checked_at, now=timezone.now()),
+        "state": judge_state(kappa, judge=judge, checked_at=checked_at, now=timezone.now()),
         **(_readiness_context(judge) if version else {"meter": None}),
         "live_run": live_run(judge),
         "is_demo": version is not None and is_demo_model(version.model),

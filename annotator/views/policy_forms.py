@@ -78,6 +78,21 @@ class SettingsForm(forms.Form):
         label="Weight of a false negative",
         help_text="How bad it is that the judge says negative where the experts say positive.",
     )
+    agreement_floor = forms.FloatField(
+        label="Floor (κ)",
+        min_value=-1,
+        max_value=1,
+        help_text="Below this agreement with the experts an alarm is raised. 0.41 to 0.60 is called moderate.",
+    )
+    stale_after_days = forms.IntegerField(
+        label="Stale after (days)",
+        help_text="So long after the last check the judge counts as unchecked again.",
+    )
+    drift_proposal = forms.ChoiceField(
+        label="What an alarm proposes",
+        choices=Judge.DriftProposal.choices,
+        widget=forms.RadioSelect,
+    )
     max_calls = forms.IntegerField(
         required=False,
         label="Most model calls a run",

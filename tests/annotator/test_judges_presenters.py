@@ -12,6 +12,7 @@ from alignment.intervals import Figure
 from alignment.labels import Reason, ReasonCode
 from alignment.readiness import Thresholds, TraceState, readiness
 from alignment.sides import Side, Sides
+from annotator.models import Judge
 from annotator.presenters import words
 from annotator.presenters.agreement import (
     alpha_levels,
@@ -21,7 +22,7 @@ from annotator.presenters.agreement import (
 )
 from annotator.presenters.diff import word_diff
 from annotator.presenters.plot import PlotPoint, line_plot, ticks_for
-from annotator.presenters.state import STALE_AFTER, judge_state, meter
+from annotator.presenters.state import judge_state, meter
 from judges.values import ValueKind, ValueType
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -240,11 +241,11 @@ def test_alpha_is_shown_on_the_levels_that_mean_something(
         (Figure(value=None, n=40, why="Only one value was used."), timedelta(0), "not checked"),
         (Figure(value=0.40, n=40), timedelta(0), "below floor"),
         (Figure(value=0.41, n=40), timedelta(0), "good"),
-        (Figure(value=0.90, n=40), STALE_AFTER + timedelta(days=1), "stale"),
+        (Figure(value=0.90, n=40), timedelta(days=31), "stale"),
     ],
 )
 def test_the_state_of_a_judge(figure: Figure, age: timedelta, chip: str) -> None:
-    state = judge_state(figure, checked_at=NOW - age, now=NOW)
+    state = judge_state(figure, judge=Judge(), checked_at=NOW - age, now=NOW)
     assert state.text == chip
     assert state.why
 
