@@ -11,13 +11,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotator.models.feedback import Assessment, AssessmentQuerySet, Kind, Source, Visibility
+from annotator.models.feedback import (
+    Assessment,
+    AssessmentQuerySet,
+    Kind,
+    Label,
+    Source,
+    Visibility,
+)
 from annotator.models.judges import Judge
 from annotator.models.people import Role, User
 from annotator.models.sessions import Assignment, AssignmentState, SessionStatus
-from annotator.models.traces import Trace
+from annotator.models.traces import Trace, TraceQuerySet
 
 _HIDING = (Visibility.BLIND, Visibility.REVEALED)
 _BEFORE_THE_END = (SessionStatus.SCHEDULED, SessionStatus.OPEN, SessionStatus.GRACE)
@@ -101,3 +108,35 @@ def visible_assessments(
     for name, found in hidden.by_name.items():
         rows = rows.filter(own | ~Q(name=name, trace__in=found))
     return rows
+
+
+def told_traces(user: User, judge: Judge, *, hidden: Hidden | None = None) -> TraceQuerySet:
+    """The traces of which the user may know what colleagues answered under the judge's name, and so the label too.
+
+    Args:
+        user: Who looks; somebody of the judge's team.
+        judge: Under whose name.
+        hidden: What `hidden_from` said, if it was asked already.
+    """
+    hidden = hidden_from(user) if hidden is None else hidden
+    traces = Trace.objects.filter(experiment=judge.experiment_id).exclude(
+        pk__in=hidden.traces_of(judge.name)
+    )
+    if user.has_role(judge.experiment.team_id, Role.LEAD):
+        return traces
+    own = Assessment.objects.human().filter(
+        Q(author=user) | Q(source_id=user.username),
+        trace=OuterRef("pk"),
+        name=judge.name,
+        span_id="",
+    )
+    return traces.filter(Exists(own))
+
+
+def visible_labels(user: User, judge: Judge, *, hidden: Hidden | None = None) -> QuerySet[Label]:
+    """The labels of the judge that the user may see; arguments as `told_traces`."""
+    hidden = hidden_from(user) if hidden is None else hidden
+    labels = Label.objects.filter(judge=judge).exclude(trace__in=hidden.traces_of(judge.name))
+    if user.has_role(judge.experiment.team_id, Role.LEAD):
+        return labels  # without a join to the traces, of which there are many more
+    return labels.filter(trace__in=told_traces(user, judge, hidden=hidden))

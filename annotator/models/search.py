@@ -12,7 +12,8 @@ from django.db import connection, models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from annotator.models.feedback import Assessment, Kind, Label, Source
+from annotator.models.feedback import Assessment, Kind, Source
+from annotator.models.hidden import Hidden, hidden_from, visible_labels
 from annotator.models.judges import Judge
 from annotator.models.people import Role, User
 from annotator.models.traces import Experiment, Trace, TraceQuerySet
@@ -61,19 +62,21 @@ class TraceFilter:
     text: str = ""
 
     def traces(self, user: User) -> TraceQuerySet:
-        """The traces it lets through, for this user ("mine", and disagreements that the user may know of)."""
+        """The traces it lets through, for this user: nobody finds out here what is hidden from them elsewhere."""
         traces = _in_experiments(self.experiments)
         if self.since:
             traces = traces.filter(requested_at__gte=self.since)
         if self.until:
             traces = traces.filter(requested_at__lt=self.until)
+        tells = self.verdict or self.label or self.feedback == FeedbackState.DISAGREEMENT
+        hidden = hidden_from(user) if tells else Hidden()
         if self.judge and self.verdict:
-            traces = _with_verdict(traces, self.judge, self.verdict)
+            traces = _with_verdict(traces, self.judge, self.verdict, hidden)
         if self.label_judge and self.label:
-            labels = Label.objects.filter(judge=self.label_judge, value_key=self.label)
-            traces = _among(traces, labels)
+            labels = visible_labels(user, self.label_judge, hidden=hidden)
+            traces = _among(traces, labels.filter(value_key=self.label))
         if self.feedback:
-            traces = _with_feedback(traces, self, user)
+            traces = _with_feedback(traces, self, user, hidden)
         if self.text:
             traces = _with_words(traces, self.text)
         return traces
@@ -96,10 +99,12 @@ def verdicts_in_force(judge: Judge) -> QuerySet[Assessment]:
     return verdicts.filter(Q(judge_version=judge.current_version_id) | ~is_beaten)
 
 
-def disagreements(experiments: Sequence[Experiment], user: User) -> QuerySet[Assessment]:
+def disagreements(
+    experiments: Sequence[Experiment], user: User, hidden: Hidden
+) -> QuerySet[Assessment]:
     """Valid feedback that differs from somebody else's, or from the current version's verdict.
 
-    Experts learn of a disagreement only where they have answered themselves.
+    Experts learn of a disagreement only where they have answered themselves, and nobody where verdicts are hidden.
     """
     versions = Judge.objects.filter(experiment__in=experiments).values("current_version")
     others = (
@@ -112,6 +117,8 @@ def disagreements(experiments: Sequence[Experiment], user: User) -> QuerySet[Ass
     answers = (
         Assessment.objects.human().filter(span_id="").exclude(value_key="").filter(Exists(others))
     )
+    for name, traces in hidden.by_name.items():
+        answers = answers.exclude(name=name, trace__in=traces)
     led = [each.pk for each in experiments if user.has_role(each.team_id, Role.LEAD)]
     if len(led) == len(experiments):
         return answers
@@ -144,7 +151,9 @@ def _looked_up(traces: TraceQuerySet, ids: RawSQL) -> TraceQuerySet:
     return traces.alias(hidden_pk=F("pk") + 0).filter(hidden_pk__in=ids)
 
 
-def _with_verdict(traces: TraceQuerySet, judge: Judge, verdict: str) -> TraceQuerySet:
+def _with_verdict(
+    traces: TraceQuerySet, judge: Judge, verdict: str, hidden: Hidden
+) -> TraceQuerySet:
     traces = traces.filter(experiment=judge.experiment_id)
     of_trace = Assessment.objects.verdicts().filter(
         trace=OuterRef("pk"), name=judge.name, span_id=""
@@ -153,10 +162,13 @@ def _with_verdict(traces: TraceQuerySet, judge: Judge, verdict: str) -> TraceQue
         return traces.filter(~Exists(of_trace))
     if verdict == ANY_VERDICT:
         return traces.filter(Exists(of_trace))
-    return _among(traces, verdicts_in_force(judge).filter(value_key=verdict))
+    verdicts = verdicts_in_force(judge).filter(value_key=verdict)
+    return _among(traces, verdicts.exclude(trace__in=hidden.traces_of(judge.name)))
 
 
-def _with_feedback(traces: TraceQuerySet, wanted: TraceFilter, user: User) -> TraceQuerySet:
+def _with_feedback(
+    traces: TraceQuerySet, wanted: TraceFilter, user: User, hidden: Hidden
+) -> TraceQuerySet:
     answers = Assessment.objects.human()
     if wanted.feedback_judge:
         answers = answers.filter(name=wanted.feedback_judge.name)
@@ -166,7 +178,7 @@ def _with_feedback(traces: TraceQuerySet, wanted: TraceFilter, user: User) -> Tr
     if wanted.feedback == FeedbackState.MINE:
         answers = answers.filter(source_id=user.username)
     elif wanted.feedback == FeedbackState.DISAGREEMENT:
-        answers = answers & disagreements(wanted.experiments, user)
+        answers = answers & disagreements(wanted.experiments, user, hidden)
     return _among(traces, answers)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from alignment.labels import Unsettled, Vote
 from annotator.forms import FeedbackForm
 from annotator.models import Assessment, Judge, Kind, Label, Source, Trace, User
+from annotator.models.hidden import hidden_from
 from annotator.models.people import Role
 from annotator.services.labels import settle_votes
 from judges.values import value_key
@@ -47,6 +48,7 @@ class JudgeCard:
         mine: The reader's feedback in force.
         others: Other people's feedback in force; empty while `hidden` counts it.
         hidden: How many others have answered whom the reader sees after answering.
+        is_blind: Whether verdicts are hidden too, until the reader has answered in a session.
         history: Corrected and deleted feedback, newest first.
         restorable: The pks in `history` that the reader may put back in force.
         deletable: The pks in force that the reader may delete.
@@ -68,6 +70,7 @@ class JudgeCard:
     restorable: frozenset[int]
     deletable: frozenset[int]
     label: LabelLine | None
+    is_blind: bool = False
     problem: str = ""
     saved: str = ""
 
@@ -87,6 +90,7 @@ def judge_cards(trace: Trace, user: User) -> tuple[list[JudgeCard], list[Assessm
     labels = {label.judge_id: label for label in Label.objects.filter(trace=trace)}
     sees_all = user.has_role(trace.experiment.team_id, Role.LEAD)
     is_admin = user.has_role(trace.experiment.team_id, Role.ADMIN)
+    hidden = hidden_from(user, traces=[trace.pk])
     cards = [
         _card(
             judge,
@@ -95,6 +99,7 @@ def judge_cards(trace: Trace, user: User) -> tuple[list[JudgeCard], list[Assessm
             user,
             sees_all=sees_all,
             is_admin=is_admin,
+            is_blind=(trace.pk, judge.name) in hidden,
         )
         for judge in judges
         if judge.current_version is not None
@@ -106,6 +111,7 @@ def judge_cards(trace: Trace, user: User) -> tuple[list[JudgeCard], list[Assessm
         if row.valid
         and not any(_is_on_card(row, card.judge) for card in cards)
         and (sees_all or row.name not in names or row.source_type != Source.HUMAN)
+        and ((trace.pk, row.name) not in hidden or row.author_id == user.pk)
     ]
     return cards, rest
 
@@ -138,13 +144,14 @@ def _card(
     *,
     sees_all: bool,
     is_admin: bool,
+    is_blind: bool,
 ) -> JudgeCard:
-    verdicts = [row for row in rows if row.source_type == Source.LLM_JUDGE]
+    verdicts = [row for row in rows if row.source_type == Source.LLM_JUDGE and not is_blind]
     human = [row for row in rows if row.source_type == Source.HUMAN]
     valid = [row for row in human if row.valid]
     mine = next((row for row in valid if row.source_id == user.username), None)
     others = [row for row in valid if row.source_id != user.username]
-    may_see = sees_all or mine is not None
+    may_see = (sees_all or mine is not None) and not is_blind
     verdict = _in_force(verdicts, judge)
     return JudgeCard(
         judge=judge,
@@ -160,7 +167,8 @@ def _card(
         ),
         restorable=_restorable(human, user, is_admin=is_admin),
         deletable=frozenset(row.pk for row in valid if is_admin or row.author_id == user.pk),
-        label=_label_line(judge, valid, label) if may_see or not others else None,
+        label=_label_line(judge, valid, label) if may_see or not (others or is_blind) else None,
+        is_blind=is_blind,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from alignment.sides import Side
 from annotator.models import Assessment, Judge, Kind, Source, Trace, User
+from annotator.models.hidden import hidden_from
 from annotator.models.people import Role
 
 MOST_CHIPS = 3
@@ -61,13 +62,15 @@ class TraceRow:
 
 
 def rows_of(traces: Sequence[Trace], judges: Iterable[Judge], user: User) -> list[TraceRow]:
-    """The rows of a page, with one query however many there are."""
+    """The rows of a page, with two queries however many there are."""
+    hidden = hidden_from(user, traces=[trace.pk for trace in traces])
     said: dict[int, list[dict[str, Any]]] = defaultdict(list)
     assessments = Assessment.objects.valid().filter(
         trace__in=[trace.pk for trace in traces], kind=Kind.FEEDBACK, span_id=""
     )
     for row in assessments.order_by("created_at", "pk").values(*_COLUMNS):
-        said[row["trace_id"]].append(row)
+        if (row["trace_id"], row["name"]) not in hidden or row["source_id"] == user.username:
+            said[row["trace_id"]].append(row)
     by_experiment: dict[int, dict[str, Judge]] = defaultdict(dict)
     for judge in judges:
         by_experiment[judge.experiment_id][judge.name] = judge

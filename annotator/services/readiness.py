@@ -10,6 +10,7 @@ from django.db.models import Q
 from alignment.labels import Settled
 from alignment.readiness import Readiness, TraceState, readiness
 from annotator.models import Assessment, Judge, Settlement, Trace, User
+from annotator.models.hidden import hidden_from
 from annotator.services.labels import parser, settler, votes_by_trace
 from judges.values import InvalidValueError, Value, ValueKind
 
@@ -108,6 +109,9 @@ def review_next(*, judge: Judge, user: User, limit: int = 20) -> list[str]:
         .filter(Q(author=user) | Q(source_id=user.username), span_id="")
         .values_list("trace__trace_id", flat=True)
     )
+    # The list around a trace is one of equal verdicts, so that it would tell the verdict.
+    hidden = hidden_from(user).traces_of(judge.name)
+    done |= set(Trace.objects.filter(pk__in=hidden).values_list("trace_id", flat=True))
     return [trace for trace in readiness_of(judge).review_next if trace not in done][:limit]
 
 

@@ -23,6 +23,7 @@ from annotator.models import (
     RationaleRule,
     SessionJudge,
     SessionStatus,
+    Trace,
     User,
     Visibility,
 )
@@ -196,6 +197,26 @@ def undo(
         assignment.drafted_at = now
         assignment.save(update_fields=["drafts", "state", "submitted_at", "is_extra", "drafted_at"])
         record(user, "undid", assignment)
+
+
+def place_for(*, user: User, trace: Trace, judge: Judge) -> Assignment | None:
+    """The user's place in a running session that asks for this judge on this trace and has no answer yet.
+
+    Somebody who comes to the trace by another way answers there too.
+    """
+    return (
+        Assignment.objects.of(user)
+        .filter(
+            item__trace=trace,
+            item__is_warm_up=False,
+            item__session__status__in=RUNNING,
+            item__session__session_judges__judge=judge,
+        )
+        .exclude(state=AssignmentState.DONE)
+        .select_related("item__session", "reviewer")
+        .order_by("pk")
+        .first()
+    )
 
 
 # --- The answer

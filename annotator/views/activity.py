@@ -8,11 +8,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from annotator.http import AuthedRequest
-from annotator.models import ActivityLog, Role
+from annotator.models import ActivityLog, Role, Trace
+from annotator.models.hidden import hidden_from
 from annotator.permissions import highest_role
 from annotator.presenters.activity import entry_of
 
 PAGE_SIZE = 50
+# Entries that tell what somebody answered, or what came of it; their names are "<judge> on <trace>".
+TELLING = ("assessment", "settlement", "disagreementcause")
 
 
 @require_safe
@@ -21,7 +24,14 @@ def activity_list(request: AuthedRequest) -> HttpResponse:
     entries = ActivityLog.objects.visible_to(request.user).select_related("actor").order_by("-pk")
     if highest_role(request.user) in (None, Role.EXPERT):
         # What colleagues answered is theirs to see only where they have answered themselves.
-        entries = entries.filter(~Q(target_kind="assessment") | Q(actor=request.user))
+        entries = entries.filter(~Q(target_kind__in=TELLING) | Q(actor=request.user))
+    hidden = hidden_from(request.user)
+    for name, traces in hidden.by_name.items():
+        names = Trace.objects.filter(pk__in=traces).values_list("trace_id", flat=True)
+        told = [f"{name} on {trace_id}"[:300] for trace_id in names]
+        entries = entries.exclude(
+            Q(target_kind__in=TELLING, target_name__in=told), ~Q(actor=request.user)
+        )
     older = request.GET.get("older", "")
     if older.isdecimal() and len(older) < 19:
         entries = entries.filter(pk__lt=int(older))

@@ -13,7 +13,8 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from alignment.agreement import compare
 from alignment.intervals import Figure
 from alignment.readiness import TraceState, readiness
-from annotator.models import AlignmentRun, Assessment, Judge, Label
+from annotator.models import AlignmentRun, Assessment, Judge, Label, User
+from annotator.models.hidden import visible_labels
 from annotator.presenters.state import Meter, StateChip, judge_state, meter
 from annotator.presenters.words import FigureView, kappa_view
 from annotator.services.agreement import learnt_from
@@ -112,14 +113,14 @@ def _labelled(judges: Sequence[Judge]) -> dict[int, list[_Labelled]]:
     return found
 
 
-def disagreements_of(judge: Judge, *, limit: int) -> tuple[list[Any], int]:
-    """Labels that the version in use contradicts, newest first, and how many there are.
+def disagreements_of(judge: Judge, *, user: User, limit: int) -> tuple[list[Any], int]:
+    """Labels that the version in use contradicts, as far as the user may see them, newest first, and how many there are.
 
     Each label carries `verdict_value` and `verdict_reason`.
     """
     verdicts = _verdicts_on_label().filter(judge_version=judge.current_version)
     differing = (
-        Label.objects.filter(judge=judge)
+        visible_labels(user, judge)
         .annotate(verdict_key=Subquery(verdicts.values("value_key")[:1]))
         .filter(verdict_key__isnull=False)
         .exclude(verdict_key=F("value_key"))

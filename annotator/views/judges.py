@@ -247,7 +247,7 @@ def _disagreements(
 ) -> dict[str, Any]:
     if judge.current_version is None:
         return {"disagreements": [], "total": 0}
-    found, total = disagreements_of(judge, limit=SHOWN_DISAGREEMENTS)
+    found, total = disagreements_of(judge, user=request.user, limit=SHOWN_DISAGREEMENTS)
     query = list_query(judge, feedback="disagreement")
     value_type = judge.value_type
     return {

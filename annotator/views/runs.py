@@ -15,7 +15,8 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from alignment.estimates import Budget
 from annotator.http import AuthedRequest, render_either
-from annotator.models import AlignmentRun, Judge, Role, Trace, WorkStatus
+from annotator.models import AlignmentRun, Judge, Role, Trace, User, WorkStatus
+from annotator.models.hidden import told_traces
 from annotator.permissions import require_role, role_required
 from annotator.presenters import run_page
 from annotator.presenters.diff import word_diff
@@ -61,7 +62,8 @@ def run_detail(request: AuthedRequest, pk: int) -> HttpResponse:
     """One run: what it worked with, how it goes, what came of it."""
     run = _run(request, pk)
     judge = run.judge
-    flips = run_page.flips(run.items)
+    all_flips = run_page.flips(run.items)
+    flips = _told(request.user, judge, all_flips)
     filters = run_page.flip_filters(flips)
     show = request.GET.get("show", "")
     if show not in {kind for kind, _, _ in filters}:
@@ -75,7 +77,8 @@ def run_detail(request: AuthedRequest, pk: int) -> HttpResponse:
         "chance": run_page.chance_sentence(run.figures),
         "flips": _with_previews([flip for flip in flips if show in (flip.change, "all")]),
         "flip_filters": filters,
-        "has_flips": bool(flips),
+        "has_flips": bool(all_flips),
+        "hidden_flips": len(all_flips) - len(flips),
         "show": show,
         "diff": word_diff(run.version_in.instructions, run.candidate.instructions)
         if run.candidate
@@ -194,6 +197,15 @@ def run_reject(request: AuthedRequest, pk: int) -> HttpResponse:
         lambda run: run_service.reject_run(actor=request.user, run=run, reason=reason),
         "The new version is rejected; the judge stays as it is.",
     )
+
+
+def _told(user: User, judge: Judge, flips: list[run_page.Flip]) -> list[run_page.Flip]:
+    """Those that tell the user no answer too early; a trace that was deleted tells nothing."""
+    known = Trace.objects.filter(trace_id__in=[flip.trace_id for flip in flips])
+    told = set(told_traces(user, judge).filter(pk__in=known).values_list("trace_id", flat=True))
+    if user.has_role(judge.experiment.team_id, Role.LEAD):
+        told |= {flip.trace_id for flip in flips} - set(known.values_list("trace_id", flat=True))
+    return [flip for flip in flips if flip.trace_id in told]
 
 
 def _with_previews(flips: list[run_page.Flip]) -> list[run_page.Flip]:

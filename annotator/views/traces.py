@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
@@ -21,6 +22,7 @@ from annotator.presenters.reading import reading_of
 from annotator.presenters.steps import steps_of
 from annotator.presenters.trace_rows import rows_of
 from annotator.services import feedback as feedback_service
+from annotator.services import submissions
 
 TABS = {"reading": "Reading", "steps": "Steps", "raw": "Raw"}
 MOST_STEPS = 500
@@ -122,10 +124,19 @@ def answer_with_card(
 def _is_taken(form: FeedbackForm, user: User, trace: Trace, card: JudgeCard) -> bool:
     if not form.is_valid():
         return False
+    answer = form.cleaned_data["answer"]
     try:
-        feedback_service.add_feedback(
-            author=user, trace=trace, judge=card.judge, **form.cleaned_data["answer"]
-        )
+        place = submissions.place_for(user=user, trace=trace, judge=card.judge)
+        if place is None:
+            feedback_service.add_feedback(author=user, trace=trace, judge=card.judge, **answer)
+        else:
+            submissions.submit(
+                user=user,
+                assignment=place,
+                judge=card.judge,
+                submission_id=uuid4().hex,
+                **answer,
+            )
     except feedback_service.FeedbackError as error:
         form.add_error(_FIELDS.get(error.field), str(error))
         return False

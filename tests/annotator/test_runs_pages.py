@@ -16,8 +16,10 @@ from annotator.models import AlignmentRun, Judge, Role, Team, User, WorkStatus
 from tests.annotator.run_rows import LABELS, create_run, finished_run
 from tests.factories import (
     create_experiment,
+    create_feedback,
     create_judge,
     create_team,
+    create_trace,
     create_user,
 )
 
@@ -171,13 +173,27 @@ def test_figures_of_the_old_version_that_are_undefined_say_why(
     ],
 )
 def test_traces_fixed_and_broken_can_be_filtered_and_opened(
-    client: Client, judge: Judge, alice: User, query: str, shown: list[str]
+    client: Client, judge: Judge, lena: User, query: str, shown: list[str]
 ) -> None:
     run = finished_run(judge)
-    client.force_login(alice)
+    client.force_login(lena)
     page = _get(client, run, query)
     assert [trace for trace in LABELS if f"Reason on {trace}." in page] == shown
     assert all(reverse("trace-detail", args=[trace]) in page for trace in shown)
+
+
+def test_an_expert_sees_of_the_traces_fixed_and_broken_those_they_answered(
+    client: Client, judge: Judge, alice: User
+) -> None:
+    run = finished_run(judge)
+    mine = create_trace(experiment=judge.experiment, trace_id="tr-b")
+    create_feedback(judge=judge, trace=mine, author=alice)
+    client.force_login(alice)
+
+    page = _get(client, run, "?show=all")
+
+    assert [trace for trace in LABELS if f"Reason on {trace}." in page] == ["tr-b"]
+    assert "once you have answered them yourself" in page
 
 
 def test_a_failed_run_says_what_happened_and_where(
