@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -66,10 +67,12 @@ def mine(session: FeedbackSession, traces: list[Trace], alice: User) -> Assignme
 def test_the_batch_is_gone_through_in_order_and_from_its_start_again(session, traces, alice):
     first = next_for(user=alice, session=session)
     assert first is not None
+    second = next_for(user=alice, session=session, after=first)
     last = assignment_of(user=alice, session=session, trace=traces[3])
 
     assert first.item.trace == traces[0]
-    assert next_for(user=alice, session=session, after=first).item.trace == traces[1]
+    assert second is not None
+    assert second.item.trace == traces[1]
     assert next_for(user=alice, session=session, after=last) == first
 
 
@@ -235,7 +238,7 @@ def test_nobody_takes_more_than_the_lead_allows(session, alice, bob):
 def test_after_the_end_nothing_is_changed(mine, session, judge, alice, act):
     session_states.close_session(session=session, now=timezone.now())
     mine = assignment_of(user=alice, session=session, trace=mine.item.trace)
-    acts = {
+    acts: dict[str, Callable[[], object]] = {
         "hold": lambda: hold(user=alice, assignment=mine),
         "draft": lambda: save_draft(user=alice, assignment=mine, judge=judge.pk, draft={}),
         "skip": lambda: skip(user=alice, assignment=mine, reason="UNCLEAR"),
