@@ -32,11 +32,14 @@ class GroupCommit(Generic[Job]):
 
     Args:
         write: Writes all of the jobs in one transaction or, by raising a DatabaseError, none of them.
+
+    Attributes:
+        waiting: What nobody has begun to write.
     """
 
     def __init__(self, write: Callable[[Sequence[Job]], None]) -> None:
         self._write = write
-        self._queue: deque[_Waiting[Job]] = deque()
+        self.waiting: deque[_Waiting[Job]] = deque()
         self._turn = threading.Lock()
 
     def __call__(self, job: Job) -> None:
@@ -45,24 +48,24 @@ class GroupCommit(Generic[Job]):
         Raises:
             DatabaseError: when it could not be written, even alone.
         """
-        waiting = _Waiting(job)
-        self._queue.append(waiting)
-        while not waiting.is_done:
+        own = _Waiting(job)
+        self.waiting.append(own)
+        while not own.is_done:
             with self._turn:
                 # It may stand already: whoever had the turn before wrote it too.
-                if not waiting.is_done:
-                    self._write_group(waiting)
-        if waiting.error is not None:
-            raise waiting.error
+                if not own.is_done:
+                    self._write_group(own)
+        if own.error is not None:
+            raise own.error
 
     def _write_group(self, own: _Waiting[Job]) -> None:
-        group = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_JOBS))]
+        group = [self.waiting.popleft() for _ in range(min(len(self.waiting), MOST_JOBS))]
         try:
             self._try(group)
         finally:
             # A thread that dies in the middle leaves what others wait for to the next one.
             left = [each for each in group if not each.is_done and each is not own]
-            self._queue.extendleft(reversed(left))
+            self.waiting.extendleft(reversed(left))
 
     def _try(self, group: list[_Waiting[Job]]) -> None:
         try:
