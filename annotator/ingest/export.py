@@ -43,7 +43,10 @@ def export(request: MachineRequest) -> HttpResponse:
         spans = [
             replace(span, metadata=span.metadata | {"mlflow.sourceRun": run_id}) for span in spans
         ]
-    experiment = experiment_of(request.caller, wire_id, for_writing=True)
+    experiment = request.caller.experiments.get(wire_id)
+    if experiment is None:
+        experiment = experiment_of(request.caller, wire_id, for_writing=True)
+        request.caller.experiments[wire_id] = experiment
     try:
         store_spans(experiment=experiment, spans=spans)
     except ElsewhereError as error:

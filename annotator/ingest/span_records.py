@@ -25,6 +25,7 @@ TYPE = "mlflow.spanType"
 REQUEST_ID = "mlflow.traceRequestId"
 STATUSES = ("UNSET", "OK", "ERROR")
 
+_HEX = frozenset("0123456789abcdef")
 _TAG_PREFIX = "mlflow.traceTag."
 _SESSION = "mlflow.trace.session"
 _USER = "mlflow.trace.user"
@@ -124,7 +125,7 @@ def hex_id(value: str, length: int, *, field: str) -> str:
         FormatError: when it is anything else, or all zeros, which OpenTelemetry calls invalid.
     """
     text = value.lower()
-    if len(text) != length or not all(digit in "0123456789abcdef" for digit in text):
+    if len(text) != length or not _HEX.issuperset(text):
         raise FormatError(field, f"It must have {length} hex digits; a span needs its ids.")
     if not text.strip("0"):
         raise FormatError(field, "It is all zeros, which is no id.")

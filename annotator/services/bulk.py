@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,6 +19,7 @@ _SPAN_COLUMNS = (
     *("inputs", "outputs", "status", "status_message", "attributes", "events", "links"),
 )
 _FACT_COLUMNS = ("trace_id", "kind", "key", "value", "value_start")
+_TRACES = Trace._meta.db_table
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -40,6 +41,43 @@ def span_row(span: SpanRecord) -> tuple[Any, ...]:
         _encode(span.events) if span.events else "[]",
         _encode(span.links) if span.links else "[]",
     )
+
+
+def any_known(trace_ids: Collection[str]) -> bool:
+    """Whether one of the traces is here."""
+    places = ", ".join(["%s"] * len(trace_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'SELECT 1 FROM "{_TRACES}" WHERE trace_id IN ({places}) LIMIT 1',  # noqa: S608 - names of our own
+            list(trace_ids),
+        )
+        return cursor.fetchone() is not None
+
+
+def write_traces(traces: Sequence[Trace]) -> None:
+    """Insert traces, and give each its key.
+
+    Raises:
+        IntegrityError: when one of them is here already.
+    """
+    fields = [field for field in Trace._meta.concrete_fields if not field.primary_key]
+    columns = [field.column for field in fields]
+    rows = [
+        tuple(field.get_db_prep_save(getattr(trace, field.attname), connection) for field in fields)
+        for trace in traces
+    ]
+    places = f"({', '.join(['%s'] * len(columns))})"
+    start = _start(_TRACES, columns)
+    with connection.cursor() as cursor:
+        for first in range(0, len(rows), CHUNK):
+            chunk = rows[first : first + CHUNK]
+            cursor.execute(
+                f"{start}{', '.join([places] * len(chunk))} RETURNING trace_id, id",
+                [value for row in chunk for value in row],
+            )
+            keys = dict(cursor.fetchall())
+            for trace in traces[first : first + CHUNK]:
+                trace.pk = keys[trace.trace_id]
 
 
 def write_spans(rows: Iterable[tuple[int, tuple[Any, ...]]]) -> None:
@@ -70,9 +108,8 @@ def write_facts(traces: Iterable[Trace]) -> None:
 def _insert(table: str, columns: Sequence[str], rows: list[tuple[Any, ...]], ending: str) -> None:
     if not rows:
         return
-    names = ", ".join(f'"{name}"' for name in columns)
     places = f"({', '.join(['%s'] * len(columns))})"
-    start = f'INSERT INTO "{table}" ({names}) VALUES '  # noqa: S608 - names of our own
+    start = _start(table, columns)
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.executemany(f"{start}{places} {ending}", rows)
@@ -81,3 +118,8 @@ def _insert(table: str, columns: Sequence[str], rows: list[tuple[Any, ...]], end
         while chunk := list(islice(waiting, CHUNK)):
             values = ", ".join([places] * len(chunk))
             cursor.execute(f"{start}{values} {ending}", [value for row in chunk for value in row])
+
+
+def _start(table: str, columns: Sequence[str]) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f'INSERT INTO "{table}" ({names}) VALUES '  # noqa: S608 - names of our own

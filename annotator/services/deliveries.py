@@ -14,7 +14,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from annotator.models import Experiment, Trace, TraceState
 from annotator.records import SpanRecord, TraceInfoRecord
 from annotator.services import span_facts
-from annotator.services.bulk import span_row, write_facts, write_spans
+from annotator.services.bulk import any_known, span_row, write_facts, write_spans, write_traces
 from annotator.services.group_commit import GroupCommit
 from annotator.services.trace_facts import store_facts
 from annotator.services.trace_text import previews_and_text
@@ -140,7 +140,7 @@ def _write_all(deliveries: Sequence[_Delivery]) -> None:
     known = [draft for _, draft in sorted(drafts.items()) if draft.before]
     for trace in new:
         _derive(trace)
-    Trace.objects.bulk_create(new)
+    write_traces(new)
     write_facts(new)
     for draft in known:
         _update(draft)
@@ -153,6 +153,8 @@ def _known(deliveries: Sequence[_Delivery]) -> dict[str, _Draft]:
     """The traces that are here already, locked in one order so that no two writers wait for each other."""
     ids = {span.trace_id for delivery in deliveries for span in delivery.spans}
     ids |= {delivery.info.trace_id for delivery in deliveries if delivery.info}
+    if not any_known(ids):
+        return {}  # nearly always: most exporters send a trace in one piece
     traces = (
         Trace.objects.filter(trace_id__in=ids)
         .select_related("experiment")

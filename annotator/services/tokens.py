@@ -6,14 +6,14 @@ import hashlib
 import secrets
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from annotator.models import ApiToken, Membership, Role, Scope, Team, User
+from annotator.models import ApiToken, Experiment, Membership, Role, Scope, Team, User
 from annotator.models.people import SCOPES_OF_ROLE
 from annotator.services import log
 
@@ -49,6 +49,7 @@ class Caller:
         role: The person's role there.
         scopes: What the program may do: what the token grants and the role allows.
         expires_at: When the token ends, or None.
+        experiments: Those it has just written to, by their id for programs; remembered as long as the caller is.
     """
 
     token_pk: int
@@ -57,6 +58,7 @@ class Caller:
     role: Role
     scopes: frozenset[str]
     expires_at: datetime | None
+    experiments: dict[str, Experiment] = field(default_factory=dict)
 
 
 _remembered: dict[str, tuple[float, Caller]] = {}
