@@ -61,7 +61,7 @@ def write_traces(traces: Sequence[Trace]) -> None:
         IntegrityError: when one of them is here already.
     """
     fields = [field for field in Trace._meta.concrete_fields if not field.primary_key]
-    columns = [field.column for field in fields]
+    columns = [str(field.column) for field in fields]
     rows = [
         tuple(field.get_db_prep_save(getattr(trace, field.attname), connection) for field in fields)
         for trace in traces

@@ -138,7 +138,7 @@ def infos(experiment: Experiment, ids: list[str]) -> list[TraceInfoRecord]:
 
 def deliveries(experiment: Experiment, seed: int) -> list[Any]:
     """Everything in requests of random size and order; some of it twice."""
-    chance = random.Random(seed)  # noqa: S311 - an order, no secret
+    chance = random.Random(seed)
     spans = records()
     ids = sorted({each.trace_id for each in spans})
     parts: list[Any] = infos(experiment, ids[::2])
