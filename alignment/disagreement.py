@@ -31,6 +31,7 @@ class Disagreement:
         cost: The distance of the two values farthest apart, from 1 to 100.
         spread: The mean distance of every two who answered, the judge being one of them, from 0 to 100.
         pair: The two values farthest apart: of people and judge `(people, judge)`, of people alone sorted.
+        pair_with_judge: Whether the second value of the pair is the verdict.
     """
 
     among_people: bool
@@ -38,6 +39,7 @@ class Disagreement:
     cost: int
     spread: int
     pair: tuple[str, str]
+    pair_with_judge: bool
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -100,11 +102,11 @@ def disagreement_on(
     among_people = len(people) > 1
     if not (among_people or with_judge):
         return None
-    pairs = list(combinations(people, 2)) if among_people else []
+    pairs = [(first, second, False) for first, second in combinations(people, 2)]
     if with_judge and verdict is not None:
-        pairs += [(value, verdict) for value in counted if value != verdict]
-    # Of several pairs equally far apart the first by name, so that a trace never changes its cluster by chance.
-    worst = max(sorted(pairs), key=lambda pair: distance(*pair))
+        pairs += [(value, verdict, True) for value in sorted(counted) if value != verdict]
+    # Of several pairs equally far apart the first, people before the judge: no trace changes its cluster by chance.
+    worst = max(pairs, key=lambda pair: distance(pair[0], pair[1]))
     everybody = Counter(answers)
     if verdict is not None:
         everybody[verdict] += 1
@@ -116,7 +118,8 @@ def disagreement_on(
     return Disagreement(
         among_people=among_people,
         with_judge=with_judge,
-        cost=max(1, distance(*worst)),
+        cost=max(1, distance(worst[0], worst[1])),
         spread=round(apart / (total * (total - 1) / 2)) if total > 1 else 0,
-        pair=worst,
+        pair=worst[:2],
+        pair_with_judge=worst[2],
     )

@@ -7,7 +7,9 @@ from django.urls import converters, path, register_converter
 from annotator.views import activity as activity_views
 from annotator.views import batch_items as batch_item_views
 from annotator.views import batches as batch_views
+from annotator.views import disagreements as disagreement_views
 from annotator.views import feedback as feedback_views
+from annotator.views import guidelines as guideline_views
 from annotator.views import health as health_views
 from annotator.views import home as home_views
 from annotator.views import jobs as job_views
@@ -18,6 +20,7 @@ from annotator.views import notifications as notification_views
 from annotator.views import review_keys as review_key_views
 from annotator.views import runs as run_views
 from annotator.views import settings as settings_views
+from annotator.views import settling as settling_views
 from annotator.views import signin as signin_views
 from annotator.views import traces as trace_views
 
@@ -69,9 +72,30 @@ urlpatterns = [
     path("judges/<int:pk>/run/", job_views.judge_run, name="judge-run"),
     path("judges/<int:pk>/readiness/", judge_views.judge_readiness, name="judge-readiness"),
     path("judges/<int:pk>/review/", judge_views.judge_review, name="judge-review"),
+    path("judges/<int:pk>/guideline/", guideline_views.judge_guideline, name="judge-guideline"),
+    path("judges/<int:pk>/rereview/", guideline_views.judge_rereview, name="judge-rereview"),
     path(
-        "judges/<int:pk>/guideline/", judge_settings_views.judge_guideline, name="judge-guideline"
+        "judges/<int:pk>/disagreements/",
+        disagreement_views.judge_disagreements,
+        name="judge-disagreements",
     ),
+    path(
+        "judges/<int:pk>/cause/<trace_id:trace_id>",
+        disagreement_views.disagreement_cause,
+        name="disagreement-cause",
+    ),
+    path("judges/<int:pk>/settle/", settling_views.judge_settle, name="judge-settle"),
+    path(
+        "judges/<int:pk>/settle/<trace_id:trace_id>",
+        settling_views.judge_settle_trace,
+        name="judge-settle-trace",
+    ),
+    path(
+        "settlements/<int:pk>/reopen/",
+        settling_views.settlement_reopen,
+        name="settlement-reopen",
+    ),
+    path("settlements/<int:pk>/pin/", settling_views.settlement_pin, name="settlement-pin"),
     path("judges/<int:pk>/settings/", judge_settings_views.judge_settings, name="judge-settings"),
     path("judges/<int:pk>/rollback/", judge_views.judge_rollback, name="judge-rollback"),
     path("judges/<int:pk>/align/", run_views.run_start, name="run-start"),

@@ -27,7 +27,8 @@ from annotator.models import (
     Visibility,
 )
 from annotator.records import TraceRecord
-from annotator.services.judges import create_judge, save_guideline
+from annotator.services.guidelines import save_guideline
+from annotator.services.judges import create_judge
 from annotator.services.labels import refresh_labels
 from annotator.services.traces import add_traces
 from judges.values import value_key

@@ -155,7 +155,7 @@ def _card(
     verdict = _in_force(verdicts, judge)
     return JudgeCard(
         judge=judge,
-        options=_options(judge),
+        options=options_of(judge),
         form=FeedbackForm(judge=judge),
         verdict=verdict,
         older_verdicts=tuple(row for row in verdicts if row is not verdict),
@@ -193,7 +193,8 @@ def _in_force(verdicts: Sequence[Assessment], judge: Judge) -> Assessment | None
     return next(iter([*current, *valid]), None)
 
 
-def _options(judge: Judge) -> tuple[Option, ...]:
+def options_of(judge: Judge) -> tuple[Option, ...]:
+    """The judge's values to choose from; empty where they cannot be listed."""
     choose_when = judge.guideline.choose_when if judge.guideline else {}
     return tuple(
         Option(

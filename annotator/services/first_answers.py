@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef, Q
+
 from alignment.anchoring import FirstAnswer, SplitAgreement, ratings_of, split_by_visibility
 from alignment.outliers import Outlier, outliers
-from annotator.models import Assessment, FeedbackSession, Judge, Kind, Source
+from annotator.models import Assessment, FeedbackSession, Judge, Kind, Source, Trace
 from annotator.models.feedback import AssessmentQuerySet
 from judges.values import Value, ValueKind
 
@@ -42,10 +44,16 @@ def first_ratings(judges: Sequence[Judge]) -> dict[str, dict[str, Value]]:
     return ratings_of(first_answers(judges))
 
 
+def first_values(judge: Judge, trace: Trace) -> dict[str, Value]:
+    """What each person first said of one trace, by source id; in one query."""
+    return {answer.person: answer.value for answer in first_answers([judge], traces=[trace.pk])}
+
+
 def first_answers(
     judges: Sequence[Judge],
     *,
     session: FeedbackSession | None = None,
+    traces: Sequence[int] | None = None,
     with_verdicts: bool = False,
 ) -> list[FirstAnswer]:
     """What each person first said of each trace under the judges' names; "cannot judge" is no answer.
@@ -53,11 +61,16 @@ def first_answers(
     Args:
         judges: Of any experiments; who settles one of them by name is no rater of it.
         session: Only what was answered in it; None for everything.
+        traces: Only these, by pk; None for all.
         with_verdicts: Whether to fetch the verdict there was at the time, for one more query.
     """
-    rows = _of(judges, Source.HUMAN).filter(withdrawn_at=None)
+    # Undone before a second answer, it is still what the person said first.
+    seconds = Assessment.objects.valid().filter(first_answer=OuterRef("pk"))
+    rows = _of(judges, Source.HUMAN).filter(Q(withdrawn_at=None) | Exists(seconds))
     if session is not None:
         rows = rows.filter(assignment__item__session=session)
+    if traces is not None:
+        rows = rows.filter(trace__in=traces)
     given: dict[tuple[str, int, str], _Given] = {}
     final: dict[tuple[str, int, str], Value | None] = {}
     adjudicators = {(judge.name, judge.adjudicator) for judge in judges if judge.adjudicator}

@@ -9,7 +9,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from alignment.labels import Sides
-from annotator.models import AlignmentRun, Experiment, GuidelineVersion, Judge, JudgeVersion, User
+from annotator.models import AlignmentRun, Experiment, Judge, JudgeVersion, User
 from annotator.services import log
 from annotator.services.judge_checks import (
     JudgeServiceError,
@@ -22,7 +22,7 @@ from annotator.services.judge_checks import (
 from annotator.services.labels import lock_judge, look_at_readiness, refresh_labels
 from judges.answers import clean_text
 from judges.instructions import InstructionsJudge
-from judges.values import InvalidValueError, ValueType, value_key
+from judges.values import InvalidValueError, ValueType
 
 __all__ = [
     "JudgeServiceError",
@@ -31,7 +31,6 @@ __all__ = [
     "edit_judge",
     "promote",
     "roll_back",
-    "save_guideline",
     "update_settings",
 ]
 
@@ -278,52 +277,6 @@ def roll_back(*, actor: User, judge: Judge) -> Judge:
             after={"version": previous.number},
         )
     return judge
-
-
-def save_guideline(
-    *, actor: User | None, judge: Judge, text: str, choose_when: dict[str, str]
-) -> GuidelineVersion:
-    """A new version of the experts' criteria, in force at once.
-
-    Args:
-        choose_when: Per value, by `value_key`, when to choose it.
-
-    Raises:
-        JudgeServiceError: when a value is none of the judge's, or nothing was changed.
-    """
-    text = checked_texts({"text": text})["text"]
-    with transaction.atomic():
-        lock_judge(judge)
-        allowed = {value_key(value) for value in judge.value_type.choices}
-        for key in choose_when:
-            if key not in allowed:
-                raise JudgeServiceError(
-                    f"“{key}” is none of this judge's values.", field="choose_when"
-                )
-        choose_when = {key: line.strip() for key, line in choose_when.items() if line.strip()}
-        before = judge.guideline
-        if before and before.text == text and before.choose_when == choose_when:
-            raise JudgeServiceError(
-                "Nothing was changed, so there is no new version to save.", field="text"
-            )
-        number = judge.guidelines.aggregate(last=Max("number"))["last"] or 0
-        guideline = GuidelineVersion.objects.create(
-            judge=judge, number=number + 1, text=text, choose_when=choose_when, created_by=actor
-        )
-        judge.guideline = guideline
-        judge.save(update_fields=["guideline"])
-        log.record(
-            actor=actor,
-            action="wrote guideline",
-            target=judge,
-            team=judge.experiment.team,
-            name=judge.name,
-            before={"number": before.number, "text": before.text, "choose_when": before.choose_when}
-            if before
-            else None,
-            after={"number": guideline.number, "text": text, "choose_when": choose_when},
-        )
-    return guideline
 
 
 def _add_version(

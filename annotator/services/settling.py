@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
-from annotator.models import Assessment, Judge, Label, Settlement, Trace, User
-from annotator.services import log
+from annotator.models import Assessment, Judge, Label, NotificationKind, Settlement, Trace, User
+from annotator.models.feedback import AssessmentQuerySet
+from annotator.services import log, notifications
 from annotator.services.causes import CauseError, record_cause
 from annotator.services.labels import lock_judge, look_at_readiness, refresh_label
 from judges.answers import clean_text
@@ -95,6 +97,7 @@ def settle_label(
             before=before.value if before else None,
             after={"value": parsed, "rationale": rationale},
         )
+        _tell(settlement, answers)
     return settlement
 
 
@@ -150,6 +153,27 @@ def pin(*, actor: User, settlement: Settlement, pinned: bool) -> None:
             name=f"{settlement.judge.name} on {settlement.trace.trace_id}",
             after=settlement.value,
         )
+
+
+def _tell(settlement: Settlement, answers: AssessmentQuerySet) -> None:
+    """Note it for those who answered otherwise; only who has asked for such mails gets one."""
+    judge, trace = settlement.judge, settlement.trace
+    address = reverse("trace-detail", args=[trace.trace_id])
+    others = answers.exclude(value_key=settlement.value_key).exclude(author=None)
+    notifications.tell(
+        notifications.Message(
+            user=answer.author,
+            kind=NotificationKind.SETTLED,
+            key=f"settled-{settlement.pk}-{answer.author.pk}",
+            subject="Your answer was settled differently",
+            sentence=f"{judge.name}: “{trace.request_preview[:120] or trace.trace_id}” counts as "
+            f"{settlement.value_key[:60]}; you answered {answer.value_key[:60] or 'that it cannot be judged'}.",
+            button="See the trace",
+            path=f"{address}?judge={judge.pk}",
+        )
+        for answer in others.select_related("author")
+        if answer.author is not None and answer.author != settlement.settled_by
+    )
 
 
 def _after_change(

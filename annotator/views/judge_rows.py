@@ -6,15 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from alignment.agreement import compare
 from alignment.intervals import Figure
 from alignment.readiness import TraceState, readiness
-from annotator.models import AlignmentRun, Assessment, Judge, Label, User
-from annotator.models.hidden import visible_labels
+from annotator.models import AlignmentRun, Assessment, Judge, Label
 from annotator.presenters.state import Meter, StateChip, judge_state, meter
 from annotator.presenters.words import FigureView, kappa_view
 from annotator.services.agreement import learnt_from
@@ -111,30 +109,6 @@ def _labelled(judges: Sequence[Judge]) -> dict[int, list[_Labelled]]:
             )
         )
     return found
-
-
-def disagreements_of(judge: Judge, *, user: User, limit: int) -> tuple[list[Any], int]:
-    """Labels that the version in use contradicts, as far as the user may see them, newest first, and how many there are.
-
-    Each label carries `verdict_value` and `verdict_reason`.
-    """
-    verdicts = _verdicts_on_label().filter(judge_version=judge.current_version)
-    differing = (
-        visible_labels(user, judge)
-        .annotate(verdict_key=Subquery(verdicts.values("value_key")[:1]))
-        .filter(verdict_key__isnull=False)
-        .exclude(verdict_key=F("value_key"))
-    )
-    shown = (
-        differing.annotate(
-            verdict_value=Subquery(verdicts.values("value")[:1]),
-            verdict_reason=Subquery(verdicts.values("rationale")[:1]),
-        )
-        .select_related("trace")
-        .defer("trace__inputs", "trace__outputs", "trace__metadata", "trace__search_text")
-        .order_by("-settled_at", "-pk")
-    )
-    return list(shown[:limit]), differing.count()
 
 
 def listed_runs(runs: QuerySet[AlignmentRun]) -> QuerySet[AlignmentRun]:

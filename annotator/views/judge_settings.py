@@ -1,4 +1,4 @@
-"""A judge's policies, and the guideline that its experts go by."""
+"""A judge's policies."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from alignment.labels import LabelRule
 from annotator.http import AuthedRequest
 from annotator.models import Judge, Role
 from annotator.permissions import require_role
-from annotator.presenters.words import count, value_text
+from annotator.presenters.words import count
 from annotator.services import judges as judge_service
 from annotator.services.judges import JudgeServiceError
 from annotator.services.label_previews import preview_rules
 from annotator.views.judges import get_judge, judge_context
 from annotator.views.optimizer_form import OptimizerForm
-from annotator.views.policy_forms import GuidelineForm, SettingsForm
-from judges.values import value_key
+from annotator.views.policy_forms import SettingsForm
 
 
 @require_http_methods(["GET", "POST"])
@@ -49,36 +48,6 @@ def judge_settings(request: AuthedRequest, pk: int) -> HttpResponse:
     return render(request, "judges/settings.html", ctx, status=422 if form.is_bound else 200)
 
 
-@require_http_methods(["GET", "POST"])
-def judge_guideline(request: AuthedRequest, pk: int) -> HttpResponse:
-    """Everybody in the team reads the guideline; leads and admins write it."""
-    judge = get_judge(request, pk)
-    if request.method == "POST":
-        require_role(request.user, judge.experiment.team_id, Role.LEAD)
-    form = GuidelineForm(request.POST or None, judge=judge)
-    if request.method == "POST" and form.is_valid() and _save_guideline(request, judge, form):
-        messages.success(request, f"The guideline of {judge.name} is saved and in force.")
-        return redirect("judge-guideline", pk)
-    guidelines = judge.guidelines.select_related("created_by").order_by("-number")
-    shown = judge.guideline
-    if request.GET.get("number", "").isdecimal():
-        shown = get_object_or_404(guidelines, number=int(request.GET["number"][:9]))
-    ctx = {
-        **judge_context(request, judge, tab="guideline"),
-        "form": form,
-        "guidelines": guidelines,
-        "shown": shown,
-        "choose_when": [
-            (value_text(value, judge.value_type), shown.choose_when.get(value_key(value), ""))
-            for value in judge.value_type.choices
-        ]
-        if shown
-        else [],
-        "editing": form.is_bound or "edit" in request.GET or shown is None,
-    }
-    return render(request, "judges/guideline.html", ctx, status=422 if form.is_bound else 200)
-
-
 def _save(
     request: AuthedRequest, judge: Judge, form: SettingsForm, optimizer_form: OptimizerForm
 ) -> bool:
@@ -91,20 +60,6 @@ def _save(
             optimizer_params=optimizer_form.params,
             optimizer_model=optimizer_form.cleaned_data["optimizer_model"],
             **form.changes,
-        )
-    except JudgeServiceError as error:
-        form.add_error(error.field if error.field in form.fields else None, str(error))
-        return False
-    return True
-
-
-def _save_guideline(request: AuthedRequest, judge: Judge, form: GuidelineForm) -> bool:
-    try:
-        judge_service.save_guideline(
-            actor=request.user,
-            judge=judge,
-            text=form.cleaned_data["text"].replace("\r\n", "\n"),
-            choose_when=form.choose_when,
         )
     except JudgeServiceError as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))

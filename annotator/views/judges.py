@@ -26,18 +26,17 @@ from annotator.presenters.agreement import (
 from annotator.presenters.diff import word_diff
 from annotator.presenters.plot import PlotPoint, line_plot, ticks_for
 from annotator.presenters.state import judge_state, meter
-from annotator.presenters.words import figure_from, is_demo_model, kappa_view, number, value_text
+from annotator.presenters.words import figure_from, is_demo_model, kappa_view, number
 from annotator.services import agreement as agreement_service
 from annotator.services import judges as judge_service
 from annotator.services.agreement import Agreement, VersionAgreement
 from annotator.services.judges import JudgeServiceError
 from annotator.services.readiness import readiness_of, review_next
 from annotator.services.runs import live_run, next_run
-from annotator.views.judge_rows import NO_VERDICT, disagreements_of, judge_rows, listed_runs
+from annotator.views.judge_rows import NO_VERDICT, judge_rows, listed_runs
 
-TABS = ("overview", "disagreements", "versions", "runs")
+TABS = ("overview", "versions", "runs")
 SHOWN_RUNS = 20
-SHOWN_DISAGREEMENTS = 50
 
 
 @require_GET
@@ -66,7 +65,6 @@ def judge_detail(request: AuthedRequest, pk: int) -> HttpResponse:
     ctx = judge_context(request, judge, tab=tab)
     fill = {
         "overview": _overview,
-        "disagreements": _disagreements,
         "versions": _versions,
         "runs": _runs,
     }
@@ -240,31 +238,6 @@ def _trend(judge: Judge, versions: tuple[VersionAgreement, ...]) -> dict[str, An
 def _trend_title(each: VersionAgreement) -> str:
     value = each.agreement.cohen_kappa.value
     return f"Version {each.version.number}: κ {number(value)}" if value is not None else ""
-
-
-def _disagreements(
-    request: AuthedRequest, judge: Judge, agreement: Agreement | None
-) -> dict[str, Any]:
-    if judge.current_version is None:
-        return {"disagreements": [], "total": 0}
-    found, total = disagreements_of(judge, user=request.user, limit=SHOWN_DISAGREEMENTS)
-    query = list_query(judge, feedback="disagreement")
-    value_type = judge.value_type
-    return {
-        "disagreements": [
-            {
-                "label": label,
-                "trace": label.trace,
-                "href": trace_url(judge, label.trace.trace_id, query),
-                "experts": value_text(label.value, value_type),
-                "judge_says": value_text(label.verdict_value, value_type),
-                "reason": label.verdict_reason,
-            }
-            for label in found
-        ],
-        "total": total,
-        "more": total - len(found),
-    }
 
 
 def _versions(request: AuthedRequest, judge: Judge, agreement: Agreement | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The forms for a judge's policies and for the guideline of its experts."""
+"""The form for a judge's policies."""
 
 from __future__ import annotations
 
@@ -165,43 +165,3 @@ class SettingsForm(forms.Form):
                 "recommended_labels", "Recommend at least as many labels as are the fewest."
             )
         return data
-
-
-class GuidelineForm(forms.Form):
-    """The experts' criteria: a text, and per value when to choose it."""
-
-    text = forms.CharField(
-        required=False,
-        max_length=50_000,
-        label="Criteria",
-        help_text="Plain text or Markdown. Experts read it beside the form.",
-        widget=forms.Textarea(attrs={"rows": 12, "class": "prose-input"}),
-    )
-
-    def __init__(self, data: QueryDict | None = None, *, judge: Judge) -> None:
-        guideline = judge.guideline
-        choose_when = guideline.choose_when if guideline else {}
-        super().__init__(data, initial={"text": guideline.text if guideline else ""})
-        self._values = judge.value_type.choices
-        for position, value in enumerate(self._values):
-            self.fields[f"when_{position}"] = forms.CharField(
-                required=False,
-                max_length=500,
-                label=f"Choose “{value_text(value, judge.value_type)}” when …",
-                initial=choose_when.get(value_key(value), ""),
-                widget=forms.Textarea(attrs={"rows": 2}),
-            )
-        dress(self)
-
-    @property
-    def choose_when(self) -> dict[str, str]:
-        """Per value, by `value_key`, when to choose it."""
-        return {
-            value_key(value): self.cleaned_data[f"when_{position}"]
-            for position, value in enumerate(self._values)
-        }
-
-    @property
-    def when_fields(self) -> list[forms.BoundField]:
-        """One line for each value that can be listed."""
-        return [self[f"when_{position}"] for position in range(len(self._values))]

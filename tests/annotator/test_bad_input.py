@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from annotator.ingest.jsonl import decode_traces
 from annotator.models import AlignmentRun, Judge, Team, Trace, User
+from annotator.services.guidelines import save_guideline
 from annotator.services.imports import import_traces
-from annotator.services.judges import save_guideline
+from annotator.views.guideline_forms import GuidelineForm
 from annotator.views.judge_forms import JudgeForm, judge_form_initial
 from annotator.views.optimizer_form import OptimizerForm
-from annotator.views.policy_forms import GuidelineForm, SettingsForm
+from annotator.views.policy_forms import SettingsForm
 from judges.values import ValueKind, ValueType
 from tests.annotator.run_rows import finished_run
 from tests.factories import (

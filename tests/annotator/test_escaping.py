@@ -26,7 +26,8 @@ from annotator.models import (
     WorkStatus,
 )
 from annotator.services.feedback import add_feedback, withdraw_feedback
-from annotator.services.judges import edit_judge, save_guideline
+from annotator.services.guidelines import save_guideline
+from annotator.services.judges import edit_judge
 from judges.values import ValueKind, ValueType
 from tests.annotator.run_rows import finished_run
 from tests.factories import create_experiment, create_judge, create_trace, create_verdict

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from annotator.models import Assessment, Experiment, Judge, User
 from annotator.services.exports import FEEDBACK_COLUMNS
-from annotator.services.judges import save_guideline
+from annotator.services.guidelines import save_guideline
 from judges.values import ValueKind, ValueType
 from tests.factories import (
     create_experiment,

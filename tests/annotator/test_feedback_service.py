@@ -29,7 +29,8 @@ from annotator.services.feedback import (
     restore_feedback,
     withdraw_feedback,
 )
-from annotator.services.judges import edit_judge, save_guideline
+from annotator.services.guidelines import save_guideline
+from annotator.services.judges import edit_judge
 from annotator.services.labels import votes_by_trace
 from judges.values import ValueKind, ValueType
 from tests.factories import (

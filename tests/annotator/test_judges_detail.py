@@ -1,11 +1,9 @@
-"""The page of one judge: overview, disagreements, versions, runs, readiness, and going back to a version."""
+"""The page of one judge: overview, versions, runs, readiness, and going back to a version."""
 
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotator.models import Judge, JudgeVersion, Role, Team, User
@@ -21,7 +19,7 @@ from tests.factories import (
     create_verdict,
 )
 
-TABS = ("overview", "disagreements", "versions", "runs")
+TABS = ("overview", "versions", "runs")
 
 
 @pytest.fixture
@@ -123,32 +121,6 @@ def test_the_trend_has_a_plot_and_the_same_figures_as_a_table(
     assert page.count('class="plot-mark') == 2
     assert "almost perfect (κ 1.00" in page
     assert "slight (κ 0.00" in page
-
-
-def test_disagreements_show_both_answers_and_escape_the_reason(
-    client: Client, judge: Judge, alice: User
-) -> None:
-    (wrong,) = _review(judge, alice, label="poor", verdict="good")
-    (right,) = _review(judge, alice, label="good", verdict="good")
-    client.force_login(alice)
-    page = _get(client, judge, "?tab=disagreements")
-    assert reverse("trace-detail", args=[wrong]) in page
-    assert reverse("trace-detail", args=[right]) not in page
-    assert "It answers &lt;b&gt;all&lt;/b&gt;." in page
-
-
-def test_the_number_of_queries_does_not_grow_with_the_disagreements(
-    client: Client, judge: Judge, alice: User
-) -> None:
-    client.force_login(alice)
-    _get(client, judge)  # what is asked once in a while is asked here
-    counts = []
-    for _ in range(2):
-        _review(judge, alice, label="poor", verdict="good", times=3)
-        with CaptureQueriesContext(connection) as queries:
-            _get(client, judge, "?tab=disagreements")
-        counts.append(len(queries))
-    assert counts[0] == counts[1]
 
 
 def test_a_version_shows_its_diff_with_its_parent_escaped(

@@ -21,6 +21,7 @@ from annotator.models import (
     Team,
     User,
 )
+from annotator.services.guidelines import save_guideline
 from annotator.services.judges import (
     JudgeServiceError,
     add_candidate,
@@ -28,7 +29,6 @@ from annotator.services.judges import (
     edit_judge,
     promote,
     roll_back,
-    save_guideline,
     update_settings,
 )
 from judges.errors import InvalidJudgeError

@@ -25,6 +25,7 @@ from annotator.models import (
 )
 from annotator.services.jobs import start_job
 from annotator.services.judges import JudgeServiceError, promote
+from annotator.services.settling import settle_label
 from annotator.urls import urlpatterns
 from tests.annotator.run_rows import create_run, finished_run
 from tests.factories import (
@@ -84,6 +85,13 @@ RULES = {
     "judge-run": Rule(needs=ONLY_LEAD, about="judge"),
     "judge-readiness": Rule(about="judge"),
     "judge-review": Rule(about="judge"),
+    "judge-rereview": Rule(about="judge"),
+    "judge-disagreements": Rule(about="judge"),
+    "disagreement-cause": Rule(needs=POST_AS_LEAD, about="judge and trace"),
+    "judge-settle": Rule(needs={"GET": Role.LEAD}, about="judge"),
+    "judge-settle-trace": Rule(needs=ONLY_LEAD, about="judge and trace"),
+    "settlement-reopen": Rule(needs=POST_AS_LEAD, about="settlement"),
+    "settlement-pin": Rule(needs=POST_AS_LEAD, about="settlement"),
     "judge-guideline": Rule(needs={**READ, **POST_AS_LEAD}, about="judge"),
     "judge-settings": Rule(needs={**READ, **POST_AS_ADMIN}, about="judge"),
     "judge-rollback": Rule(needs=POST_AS_ADMIN, about="judge"),
@@ -102,7 +110,7 @@ RULES = {
 }
 OURS = [name for name in RULES if name not in PUBLIC | DJANGOS]
 PARTS = {
-    "judge-detail": ("?tab=disagreements", "?tab=versions&version=1", "?tab=runs"),
+    "judge-detail": ("?tab=versions&version=1", "?tab=runs"),
     "trace-detail": ("?view=steps", "?view=raw"),
 }
 
@@ -120,7 +128,7 @@ class World:
     def url(self, name: str) -> str:
         """The address, about the object that its rule names."""
         about = RULES[name].about
-        return reverse(name, args=[self.arguments[about]] if about else [])
+        return reverse(name, args=[self.arguments[part] for part in about.split(" and ") if part])
 
     def call(self, client: Client, name: str, method: str) -> Any:
         """The answer to a request with the least that its form wants."""
@@ -169,6 +177,7 @@ def world(team, alice: User, lena: User, adam: User) -> World:
             "version": judge.current_version.pk,
             "job": job.pk,
             "run": create_run(judge).pk,
+            "settlement": settle_label(actor=lena, judge=judge, trace=trace, value="good").pk,
         },
     )
 

@@ -20,6 +20,7 @@ from annotator.models import (
 )
 from annotator.services import assignments, session_states
 from annotator.services.feedback import FeedbackError
+from annotator.services.guidelines import save_guideline
 from annotator.services.session_checks import SessionError
 from annotator.services.sessions import create_session as plan_session
 from annotator.services.submissions import Outcome, undo
@@ -367,8 +368,6 @@ def test_an_answer_on_one_step_comes_on_top_of_the_one_on_the_trace(judge, trace
 
 
 def test_the_guideline_of_the_session_stands_on_the_answer(judge, traces, alice, lena):
-    from annotator.services.judges import save_guideline
-
     save_guideline(actor=lena, judge=judge, text="Old", choose_when={})
     session = create_session(judge=judge, reviewers=[alice], traces=traces)
     old = judge.guideline

@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotator.models import Assessment, Experiment, Judge, Span, Team, User
-from annotator.services.judges import edit_judge, save_guideline
+from annotator.services.guidelines import save_guideline
+from annotator.services.judges import edit_judge
 from tests.factories import (
     QUALITY,
     create_experiment,
