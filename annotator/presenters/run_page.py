@@ -10,14 +10,8 @@ from typing import Any
 
 from annotator.presenters.plot import Plot, PlotPoint, line_plot
 from annotator.presenters.words import (
-    FigureView,
-    change_view,
-    count,
     duration,
-    figure_from,
-    kappa_view,
     number,
-    share_view,
     time_left,
 )
 from judges.values import Value, value_key
@@ -155,98 +149,6 @@ def run_time_left(
             return f"{time_left(left)}, going by earlier runs"
         return "longer than earlier runs took"
     return time_left(None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparedFigure:
-    """A figure of the old and of the new version on the same held-out traces."""
-
-    name: str
-    help: str
-    before: FigureView
-    after: FigureView
-
-
-def compared_figures(figures: Mapping[str, Any]) -> list[ComparedFigure]:
-    """The table of old against new."""
-    before, after = _details(figures, "before"), _details(figures, "after")
-    if not before and not after:
-        return []
-
-    def row(key: str, name: str, view: Any, help: str = "") -> ComparedFigure:
-        return ComparedFigure(
-            name=name,
-            help=help,
-            before=view(name, figure_from(before.get(key))),
-            after=view(name, figure_from(after.get(key))),
-        )
-
-    rows = [
-        row("accuracy", "Accuracy", share_view, "How often the verdict equals the experts' label."),
-        row(
-            "cohen_kappa",
-            "Agreement beyond chance",
-            kappa_view,
-            "Cohen's kappa: 0 is what guessing would reach.",
-        ),
-        row(
-            "balanced_accuracy",
-            "Balanced accuracy",
-            share_view,
-            "Rare values count as much as frequent ones.",
-        ),
-    ]
-    if "false_positive_rate" in before or "false_positive_rate" in after:
-        rows += [
-            row(
-                "false_positive_rate",
-                "Too kind",
-                share_view,
-                "Bad by the experts, good by the judge.",
-            ),
-            row(
-                "false_negative_rate",
-                "Too strict",
-                share_view,
-                "Good by the experts, bad by the judge.",
-            ),
-        ]
-    return rows
-
-
-def difference_view(figures: Mapping[str, Any]) -> FigureView | None:
-    """How much the share of right verdicts changed; None without a comparison."""
-    details = _details(figures, "comparison")
-    if not details:
-        return None
-    return change_view("Difference", figure_from(details.get("difference")))
-
-
-def chance_sentence(figures: Mapping[str, Any]) -> str:
-    """How easily chance alone would make such a difference; empty without a comparison."""
-    p_value = (figures.get("comparison") or {}).get("p_value")
-    if p_value is None:
-        return ""
-    shown = "below 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-    return (
-        f"If both were equally good, a difference as large would come about with a probability of {shown} "
-        "(McNemar's exact test)."
-    )
-
-
-def method_sentence(figures: Mapping[str, Any]) -> str:
-    """How the two versions were tested."""
-    n = (figures.get("comparison") or figures.get("before") or {}).get("n") or 0
-    if figures.get("is_cross_validated"):
-        return (
-            f"Tested by cross-validation on {count(n, 'trace')}: there are too few labels to set some aside for good, "
-            "so each trace was judged by instructions made without it."
-        )
-    return f"Tested on {count(n, 'trace')} that the optimizer never saw."
-
-
-def _details(figures: Mapping[str, Any], which: str) -> Mapping[str, Any]:
-    return (figures.get(which) or {}).get("details") or {}
 
 
 FLIP_WORDS = {

@@ -24,6 +24,7 @@ from annotator.presenters.agreement import (
     pair_figures,
 )
 from annotator.presenters.diff import word_diff
+from annotator.presenters.learnt import learnt
 from annotator.presenters.plot import PlotPoint, line_plot, ticks_for
 from annotator.presenters.state import judge_state, meter
 from annotator.presenters.words import figure_from, is_demo_model, kappa_view, number
@@ -262,6 +263,7 @@ def _versions(request: AuthedRequest, judge: Judge, agreement: Agreement | None)
                 if version is chosen and version.parent
                 else None,
                 "is_open": version is chosen,
+                "learnt": learnt(version) if version is chosen else None,
             }
         )
     return {"versions": rows}

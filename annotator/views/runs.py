@@ -18,9 +18,10 @@ from annotator.http import AuthedRequest, render_either
 from annotator.models import AlignmentRun, Judge, Role, Trace, User, WorkStatus
 from annotator.models.hidden import told_traces
 from annotator.permissions import require_role, role_required
-from annotator.presenters import run_page
+from annotator.presenters import run_figures, run_page
 from annotator.presenters.diff import word_diff
 from annotator.presenters.estimates import EstimateView, estimate_view
+from annotator.presenters.learnt import learnt
 from annotator.presenters.words import DEMO_NOTICE, is_demo_model, money
 from annotator.services import run_estimates
 from annotator.services import runs as run_service
@@ -71,10 +72,10 @@ def run_detail(request: AuthedRequest, pk: int) -> HttpResponse:
     ctx = {
         **_status_context(request, run),
         "set": run_page.set_summary(run.examples, run.split, run.excluded),
-        "compared": run_page.compared_figures(run.figures),
-        "difference": run_page.difference_view(run.figures),
-        "method": run_page.method_sentence(run.figures) if run.figures else "",
-        "chance": run_page.chance_sentence(run.figures),
+        "compared": run_figures.compared_figures(run.figures),
+        "difference": run_figures.difference_view(run.figures),
+        "method": run_figures.method_sentence(run.figures) if run.figures else "",
+        "chance": run_figures.chance_sentence(run.figures),
         "flips": _with_previews([flip for flip in flips if show in (flip.change, "all")]),
         "flip_filters": filters,
         "has_flips": bool(all_flips),
@@ -83,6 +84,8 @@ def run_detail(request: AuthedRequest, pk: int) -> HttpResponse:
         "diff": word_diff(run.version_in.instructions, run.candidate.instructions)
         if run.candidate
         else None,
+        "learnt": learnt(run.candidate) if run.candidate else None,
+        "experts": run_figures.experts_view(run.figures),
         "old_name": f"Version {run.version_in.number}",
         "new_name": f"Version {run.candidate.number}" if run.candidate else "",
         "params": sorted(run.params.items()),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from annotator.presenters import run_page
+from annotator.presenters import run_figures, run_page
 
 NOW = datetime(2026, 3, 3, 12, 1, tzinfo=UTC)
 DONE = {
@@ -136,7 +136,7 @@ def test_the_set_is_summed_up_with_the_traces_left_out_by_reason() -> None:
 
 def test_cross_validation_is_said() -> None:
     figures = {"before": {"n": 20}, "comparison": {"n": 20}, "is_cross_validated": True}
-    assert "cross-validation on 20 traces" in run_page.method_sentence(figures)
+    assert "cross-validation on 20 traces" in run_figures.method_sentence(figures)
     split = {"train": ["a"], "selection": [], "held_out": [], "folds": [["a"], ["b"]]}
     assert run_page.set_summary([], split, []).parts[-1].startswith("tested in 2 parts")
 
@@ -145,10 +145,10 @@ def test_cross_validation_is_said() -> None:
     ("p_value", "shown"), [(0.0002, "below 0.001"), (0.0213, "0.021"), (1, "1.000")]
 )
 def test_the_p_value_is_a_sentence_and_never_zero(p_value: float, shown: str) -> None:
-    assert shown in run_page.chance_sentence({"comparison": {"p_value": p_value}})
+    assert shown in run_figures.chance_sentence({"comparison": {"p_value": p_value}})
 
 
 def test_a_run_without_figures_compares_nothing() -> None:
-    assert run_page.compared_figures({}) == []
-    assert run_page.difference_view({"comparison": None}) is None
-    assert run_page.chance_sentence({"comparison": None}) == ""
+    assert run_figures.compared_figures({}) == []
+    assert run_figures.difference_view({"comparison": None}) is None
+    assert run_figures.chance_sentence({"comparison": None}) == ""
