@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
@@ -128,6 +128,12 @@ class Message:
         if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
             raise self.wrong(name, f"it must be from {_FIRST_YEAR} to {_LAST_YEAR}.")
         return moment
+
+    @overload
+    def integer(self, name: str, *, default: int, least: int = ..., most: int = ...) -> int: ...
+
+    @overload
+    def integer(self, name: str, *, least: int = ..., most: int = ...) -> int | None: ...
 
     def integer(
         self,

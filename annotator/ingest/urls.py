@@ -2,7 +2,15 @@
 
 from django.urls import converters, path, register_converter
 
-from annotator.ingest import about, artifacts, assessments, experiments, export, traces
+from annotator.ingest import (
+    about,
+    artifacts,
+    assessments,
+    experiments,
+    export,
+    trace_search,
+    traces,
+)
 from annotator.ingest.door import methods
 
 
@@ -28,6 +36,7 @@ urlpatterns = [
     path(f"{V2}/experiments/restore", methods(POST=experiments.restore)),
     path(f"{V2}/experiments/set-experiment-tag", methods(POST=experiments.set_tag)),
     path(f"{V2}/experiments/delete-experiment-tag", methods(POST=experiments.delete_tag)),
+    path(f"{V3}/traces/search", methods(POST=trace_search.search)),
     # what was said of traces
     path(
         f"{V3}/traces/<wire_id:trace_id>/assessments",

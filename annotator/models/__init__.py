@@ -7,6 +7,7 @@ from annotator.models.log import ActivityLog
 from annotator.models.notifications import Notification, NotificationKind, Preferences
 from annotator.models.people import ApiToken, Membership, Role, Scope, SignInLink, Team, User
 from annotator.models.prices import ModelPrice
+from annotator.models.program_runs import ProgramRun
 from annotator.models.runs import AlignmentRun, JudgeJob, JudgeShard, JudgeTrial, RunAnswer
 from annotator.models.sessions import (
     ANNOUNCED,
@@ -63,6 +64,7 @@ __all__ = [
     "Notification",
     "NotificationKind",
     "Preferences",
+    "ProgramRun",
     "RationaleRule",
     "Reviewer",
     "Role",

@@ -74,7 +74,7 @@ class TraceFilter:
             traces = _with_verdict(traces, self.judge, self.verdict, hidden)
         if self.label_judge and self.label:
             labels = visible_labels(user, self.label_judge, hidden=hidden)
-            traces = _among(traces, labels.filter(value_key=self.label))
+            traces = among(traces, labels.filter(value_key=self.label))
         if self.feedback:
             traces = _with_feedback(traces, self, user, hidden)
         if self.text:
@@ -135,7 +135,7 @@ def _in_experiments(experiments: tuple[Experiment, ...]) -> TraceQuerySet:
     return Trace.objects.filter(experiment__in=experiments)
 
 
-def _among(traces: TraceQuerySet, rows: QuerySet[Any]) -> TraceQuerySet:
+def among(traces: TraceQuerySet, rows: QuerySet[Any]) -> TraceQuerySet:
     """Those that one of the rows is about. Both databases walk the list from the newest on, and stop after a page."""
     if connection.vendor == "postgresql":
         return traces.filter(pk__in=rows.values("trace"))
@@ -163,7 +163,7 @@ def _with_verdict(
     if verdict == ANY_VERDICT:
         return traces.filter(Exists(of_trace))
     verdicts = verdicts_in_force(judge).filter(value_key=verdict)
-    return _among(traces, verdicts.exclude(trace__in=hidden.traces_of(judge.name)))
+    return among(traces, verdicts.exclude(trace__in=hidden.traces_of(judge.name)))
 
 
 def _with_feedback(
@@ -179,7 +179,7 @@ def _with_feedback(
         answers = answers.filter(source_id=user.username)
     elif wanted.feedback == FeedbackState.DISAGREEMENT:
         answers = answers & disagreements(wanted.experiments, user, hidden)
-    return _among(traces, answers)
+    return among(traces, answers)
 
 
 def _with_words(traces: TraceQuerySet, text: str) -> TraceQuerySet:
