@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from annotator.ingest.langchain import as_conversation
 from annotator.ingest.messages import (
     from_events,
     from_instructions,
@@ -135,7 +136,9 @@ def understood(attributes: dict[str, Any], events: Sequence[dict[str, Any]]) -> 
     said, answered = _messages(attributes, events)
     inputs = {"messages": said} if said else _first(attributes, _INPUTS)
     outputs = _answer(answered) if answered else _outputs(attributes)
-    if said and isinstance(outputs, str):
+    if not said and not answered:
+        inputs, outputs = as_conversation(inputs, outputs)
+    elif said and isinstance(outputs, str):
         outputs = {"message": {"role": "assistant", "content": outputs}}
     return Understood(
         span_type=_span_type(attributes, is_chat=bool(said)),
