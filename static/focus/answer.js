@@ -80,7 +80,7 @@ function send(form, extra) {
   const state = { skip: "skipped", flag: "flagged" }[Object.keys(extra)[0]] ?? "done";
   if (!isAbout) forget(form);
   say("Submitting…");
-  enqueue({ id: data.get("submission"), address: addressOf(form), body: new URLSearchParams(data).toString(), step, judge, number });
+  enqueue({ id: data.get("submission"), address: addressOf(form), body: new URLSearchParams(data).toString(), step, judge, number, state: isAbout ? form.dataset.state : state });
   if (isAbout) return;
   form.dataset.state = state;
   markState(step, judge, state);

@@ -12,7 +12,7 @@ export const waiting = () => JSON.parse(localStorage.getItem(where()) ?? "[]");
 const keep = (entries) => localStorage.setItem(where(), JSON.stringify(entries));
 const drop = (id) => keep(waiting().filter((entry) => entry.id !== id));
 
-// An entry: id, address, body, step, judge, number (of the item in the batch).
+// An entry: id, address, body, step, judge, number (of the item in the batch), state (that the answer brings about).
 export function enqueue(entry) {
   keep([...waiting(), entry]);
   void flush();

@@ -1,5 +1,6 @@
 // The next item is there before one asks: fetched while this one is read, and put in its place without a new page.
 import { answerForm, ask, hear, isSignedOut, place, screen, tell } from "./page.js";
+import { waiting } from "./queue.js";
 import { say } from "./words.js";
 
 const AHEAD = 3;
@@ -9,13 +10,23 @@ let wanted = ""; // where to go as soon as the connection is back
 
 const places = () => [...document.querySelectorAll("[data-place]")];
 
+// What was done on this page. Parts that the server drew before it heard of it are put right by it.
+const marks = new Map();
+
 export function markState(step, judge, state) {
-  const tab = document.querySelector(`#focus-tabs-${step} [data-judge-tab="${judge}"]`);
-  if (tab) setState(tab, state);
   const tabs = [...document.querySelectorAll(`#focus-tabs-${step} [data-judge-tab]`)];
-  const isOpen = state === "done" && tabs.some((other) => WAITING.includes(other.dataset.state));
-  const place = document.querySelector(`[data-place="${step}"]`);
-  if (place && !isOpen) setState(place, state);
+  const isOpen = tabs.some((tab) => tab.dataset.judgeTab !== judge && WAITING.includes(tab.dataset.state));
+  marks.set(`${step}.${judge}`, { step, judge, state, whole: state === "done" && isOpen ? "draft" : state });
+  remark();
+}
+
+function remark() {
+  for (const { step, judge, state, whole } of marks.values()) {
+    const tab = document.querySelector(`#focus-tabs-${step} [data-judge-tab="${judge}"]`);
+    const place = document.querySelector(`[data-place="${step}"]`);
+    if (tab) setState(tab, state);
+    if (place) setState(place, whole);
+  }
 }
 
 function setState(element, state) {
@@ -85,14 +96,13 @@ export async function go(address, { isSubmitted = false, isReplacing = false } =
 
 // The last page comes once the last answer is there, so that its figures are true.
 function leaveWhenSent(address) {
-  import("./queue.js").then(({ waiting }) => {
-    if (!waiting().length) location.assign(address);
-    else hear("queue:sent", () => { if (!waiting().length) location.assign(address); });
-  });
+  if (!waiting().length) location.assign(address);
+  else hear("queue:sent", () => { if (!waiting().length) location.assign(address); });
 }
 
 function start({ isFirst }) {
   const form = answerForm();
+  remark();
   for (const link of document.querySelectorAll("[data-place] a")) {
     const isHere = link.closest("[data-place]").dataset.place === form.dataset.step;
     if (isHere) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
@@ -142,7 +152,15 @@ export function startScreen() {
   screen().classList.toggle("is-rail-folded", localStorage.getItem("annotator.rail") === "folded");
   window.addEventListener("popstate", () => void go(location.href, { isReplacing: true }));
   window.addEventListener("online", () => { if (wanted) void go(wanted); });
-  hear("queue:sent", () => { if (screen().dataset.filter) filter(screen().dataset.filter); fetchAhead(); });
+  hear("queue:sent", () => {
+    remark();
+    if (screen().dataset.filter) filter(screen().dataset.filter);
+    fetchAhead();
+  });
+  for (const { step, judge, state } of waiting()) markState(step, judge, state);
   start({ isFirst: true });
+  // It was answered before the page was left, and the server has yet to hear of it.
+  const { step, judge } = answerForm().dataset;
+  if (waiting().some((entry) => entry.step === step && entry.judge === judge)) goNext({ isSubmitted: true });
 }
 

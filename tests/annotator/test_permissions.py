@@ -32,6 +32,7 @@ from tests.factories import (
     create_experiment,
     create_feedback,
     create_judge,
+    create_session,
     create_team,
     create_trace,
     create_user,
@@ -106,6 +107,14 @@ RULES = {
     "run-promote": Rule(needs=POST_AS_ADMIN, about="run"),
     "run-reject": Rule(needs=POST_AS_ADMIN, about="run"),
     "notification-off": Rule(about="secret"),
+    "batch-list": Rule(),
+    "batch-review": Rule(about="session"),
+    "batch-more": Rule(needs=POST_AS_EXPERT, about="session"),
+    "batch-undo": Rule(needs=POST_AS_EXPERT, about="session"),
+    "batch-item": Rule(needs={**READ, **POST_AS_EXPERT}, about="session and place"),
+    "batch-beat": Rule(needs=POST_AS_EXPERT, about="session and place"),
+    "batch-leave": Rule(needs=POST_AS_EXPERT, about="session and place"),
+    "settings-keys": Rule(needs={**READ, **POST_AS_EXPERT}),
     "settings-models": Rule(),
 }
 OURS = [name for name in RULES if name not in PUBLIC | DJANGOS]
@@ -160,6 +169,9 @@ def world(team, alice: User, lena: User, adam: User) -> World:
         trace_pks=[trace.pk],
         created_by=alice,
     )
+    session = create_session(
+        judge=judge, reviewers=[alice], traces=[create_trace(experiment=experiment)]
+    )
     elsewhere = create_team(name="Elsewhere")
     create_trace(experiment=create_experiment(team=elsewhere, name="Other desk"))
     oscar = create_user(username="oscar", team=elsewhere, role=Role.ADMIN)
@@ -178,6 +190,8 @@ def world(team, alice: User, lena: User, adam: User) -> World:
             "job": job.pk,
             "run": create_run(judge).pk,
             "settlement": settle_label(actor=lena, judge=judge, trace=trace, value="good").pk,
+            "session": session.pk,
+            "place": session.reviewers.get().assignments.get().pk,
         },
     )
 
@@ -204,7 +218,12 @@ def test_an_address_is_open_to_its_role_and_to_nobody_below(world: World, name: 
             refused = world.call(world.client(BELOW[role]), name, method)
             assert refused.status_code == 403
             assert "ask one of your team" in refused.content.decode()
-        assert world.call(world.client(HOLDER[role]), name, method).status_code in {200, 302, 422}
+        assert world.call(world.client(HOLDER[role]), name, method).status_code in {
+            200,
+            204,
+            302,
+            422,
+        }
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if RULES[name].about])

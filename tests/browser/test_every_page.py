@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import parse_qs, urldefrag, urlsplit
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from annotator.models import Judge, Span, Team, User
+from tests.annotator.batch_world import create_batch
 from tests.annotator.run_rows import finished_run
 from tests.factories import (
     create_experiment,
@@ -73,6 +75,15 @@ def world(transactional_db: None, team: Team, alice: User, lena: User, adam: Use
     create_feedback(judge=judge, trace=traces[0], author=lena, value="good", rationale="It helps.")
     create_feedback(judge=judge, trace=traces[1], author=lena, value="good")
     finished_run(judge)
+    for state, hours in (("now", -1), ("later", 48)):
+        create_batch(
+            judges=[judge],
+            reviewers=[alice, lena, adam],
+            traces=[create_trace(experiment=experiment, inputs=CONVERSATION), traces[3]],
+            opens_in=timedelta(hours=hours),
+            with_verdicts=False,
+            name=f"Parcels {state}",
+        )
     return judge
 
 

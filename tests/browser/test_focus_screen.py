@@ -6,12 +6,26 @@ from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from django.utils import timezone
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from annotator.models import Assessment, Judge, Team, User
-from tests.annotator.batch_world import create_batch
-from tests.factories import create_experiment, create_judge
+from annotator.models import Assessment, Assignment, FeedbackSession, Judge, Preferences, Team, User
+from annotator.presenters.words import DASH
+from tests.annotator.batch_world import batch, create_batch
+from tests.factories import create_experiment, create_judge, create_trace
+from tests.processes import eventually
+
+CHAT = {
+    "messages": [
+        message
+        for number in range(1, 101)
+        for message in (
+            {"role": "user", "content": f"Where is parcel {number}?"},
+            {"role": "assistant", "content": f"Parcel **{number}** is in Bonn."},
+        )
+    ]
+}
 
 
 @pytest.fixture
@@ -25,22 +39,311 @@ def judge(transactional_db: None, team: Team) -> Judge:
     return judge
 
 
+@pytest.fixture
+def open_batch(
+    live_server: LiveServer, sign_in: Callable[[User], None], page: Page, alice: User
+) -> Callable[[FeedbackSession], None]:
+    """Open alice's batch in a session, signed in."""
+
+    def open_batch(session: FeedbackSession) -> None:
+        sign_in(alice)
+        page.goto(f"{live_server.url}{reverse('batch-review', args=[session.pk])}")
+
+    return open_batch
+
+
+def _title(page: Page, text: str) -> None:
+    expect(page.get_by_role("heading", level=1)).to_contain_text(text)
+
+
+def _saved(page: Page, text: str) -> None:
+    expect(page.locator("#focus-save")).to_contain_text(text)
+
+
+def _answers(user: User) -> list[object]:
+    rows = Assessment.objects.human().filter(author=user, span_id="")
+    return list(rows.order_by("assignment__position").values_list("value", flat=True))
+
+
 def test_ten_feedbacks_take_ten_key_presses(
-    live_server: LiveServer,
-    sign_in: Callable[[User], None],
+    open_batch: Callable[[FeedbackSession], None],
     page: Page,
     alice: User,
     judge: Judge,
     complaints: list[str],
 ) -> None:
-    session = create_batch(judges=[judge], reviewers=[alice], items=10)
-    sign_in(alice)
-    page.goto(f"{live_server.url}{reverse('batch-review', args=[session.pk])}")
+    open_batch(create_batch(judges=[judge], reviewers=[alice], items=10))
     for number in range(1, 11):
-        expect(page.get_by_role("heading", level=1)).to_contain_text(f"Question {number}")
+        _title(page, f"Question {number}")
         page.keyboard.press(str(number % 4 + 1))
     expect(page.get_by_text("Your batch is done. Thank you.")).to_be_visible()
-    answers = Assessment.objects.human().filter(author=alice).order_by("assignment__position")
     choices = judge.value_type.choices
-    assert [answer.value for answer in answers] == [choices[n % 4] for n in range(1, 11)]
+    assert _answers(alice) == [choices[number % 4] for number in range(1, 11)]
     assert complaints == []
+
+
+def test_answers_given_offline_wait_survive_a_reload_and_are_sent_once(
+    open_batch: Callable[[FeedbackSession], None],
+    page: Page,
+    context: BrowserContext,
+    alice: User,
+    judge: Judge,
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice], items=4)
+    with page.expect_response(
+        lambda answer: f"/review/{batch(session, alice)[2].pk}/" in answer.url
+    ):
+        open_batch(session)
+    page.wait_for_load_state("networkidle")
+    context.set_offline(True)
+    page.keyboard.press("4")
+    _title(page, "Question 2")
+    page.keyboard.press("3")
+    _title(page, "Question 3")
+    _saved(page, f"Offline {DASH} 2 answers waiting")
+    assert _answers(alice) == []
+
+    # the page is gone, as when the laptop was closed; the answers are not
+    page.goto("about:blank")
+    context.set_offline(False)
+    open_batch(session)
+    _title(page, "Question 3")
+    assert eventually(lambda: _answers(alice) == ["poor", "fair"])
+    page.reload()
+    _title(page, "Question 3")
+    assert Assessment.objects.filter(author=alice).count() == 2
+
+
+def test_a_connection_that_comes_back_sends_what_waited(
+    open_batch: Callable[[FeedbackSession], None],
+    page: Page,
+    context: BrowserContext,
+    alice: User,
+    judge: Judge,
+) -> None:
+    open_batch(create_batch(judges=[judge], reviewers=[alice], items=2))
+    page.wait_for_load_state("networkidle")
+    context.set_offline(True)
+    page.keyboard.press("1")
+    _saved(page, f"Offline {DASH} 1 answer waiting")
+    context.set_offline(False)
+    _saved(page, "Submitted")
+    page.keyboard.press("2")
+    expect(page.get_by_text("Your batch is done.")).to_be_visible()
+    assert _answers(alice) == ["excellent", "good"]
+
+
+def test_a_draft_is_saved_after_a_silence_and_comes_back(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    open_batch(session)
+    _saved(page, "Not started")
+    page.keyboard.press("r")
+    page.keyboard.type("1 jar? s, j and u are letters here")
+    _saved(page, "Draft saved")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    _title(page, "Question 2")
+    page.keyboard.press("k")
+    _title(page, "Question 1")
+    expect(page.get_by_label("Reason")).to_have_value("1 jar? s, j and u are letters here")
+    assert batch(session, alice)[0].state == "DRAFT"
+    assert _answers(alice) == []
+
+
+def test_undo_opens_the_last_answer_again(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    open_batch(create_batch(judges=[judge], reviewers=[alice]))
+    page.keyboard.press("4")
+    _title(page, "Question 2")
+    _saved(page, "Submitted")
+    page.keyboard.press("u")
+    _title(page, "Question 1")
+    expect(page.get_by_role("radio", name="poor")).to_be_checked()
+    assert _answers(alice) == []
+    page.keyboard.press("2")
+    _title(page, "Question 2")
+    assert eventually(lambda: _answers(alice) == ["good"])
+
+
+def test_a_hold_that_was_lost_is_told_and_the_answer_is_kept(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    open_batch(session)
+    first = batch(session, alice)[0]
+    Assignment.objects.filter(pk=first.pk).update(lease_until=timezone.now())
+    page.keyboard.press("3")
+    _saved(page, "your answer was kept and counts")
+    assert _answers(alice) == ["fair"]
+
+
+def test_the_verdict_slides_in_and_the_answer_is_kept_or_changed(
+    open_batch: Callable[[FeedbackSession], None],
+    page: Page,
+    alice: User,
+    judge: Judge,
+    barriers: Callable[[], list[str]],
+) -> None:
+    open_batch(create_batch(judges=[judge], reviewers=[alice], visibility="REVEALED"))
+    expect(page.get_by_text("Hidden until you submit")).to_be_visible()
+    page.keyboard.press("4")
+    expect(page.get_by_role("button", name="Keep mine")).to_be_focused()
+    expect(page.get_by_text("the judge sees it differently")).to_be_visible()
+    assert barriers() == []
+    page.keyboard.press("Enter")
+    _title(page, "Question 2")
+    page.keyboard.press("4")
+    page.get_by_role("button", name="Change mine").click()
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    _saved(page, "Submitted, edited")
+    expect(page.get_by_text("the judge agrees")).to_be_visible()
+    page.keyboard.press("Enter")
+    _title(page, "Question 3")
+    assert _answers(alice) == ["poor", "good"]
+    firsts = Assessment.objects.human().filter(first_answer__isnull=False)
+    assert [answer.first_answer.value for answer in firsts] == ["poor"]  # type: ignore[union-attr]
+
+
+def test_several_judges_come_one_after_the_other_and_then_the_next_trace(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    tone = create_judge(experiment=judge.experiment, name="tone", description="Is it polite?")
+    session = create_batch(judges=[judge, tone], reviewers=[alice], items=2)
+    open_batch(session)
+    for number in (1, 2):
+        _title(page, f"Question {number}")
+        expect(page.get_by_role("group", name="How good is the answer?")).to_be_visible()
+        page.keyboard.press("1")
+        expect(page.get_by_role("group", name="Is it polite?")).to_be_visible()
+        page.keyboard.press("2")
+    expect(page.get_by_text("Your batch is done.")).to_be_visible()
+    given = Assessment.objects.human().filter(author=alice).values_list("name", "value")
+    assert sorted(given) == [("quality", "excellent")] * 2 + [("tone", "good")] * 2
+
+
+def test_skip_flag_guideline_and_help_are_reached_by_keys(
+    open_batch: Callable[[FeedbackSession], None],
+    page: Page,
+    alice: User,
+    judge: Judge,
+    barriers: Callable[[], list[str]],
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    open_batch(session)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("2")
+    assert barriers() == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    expect(page.get_by_role("heading", name="Guideline")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    expect(page.get_by_role("dialog", name="Skip: why?")).to_be_visible()
+    assert barriers() == []
+    page.keyboard.press("2")
+    _title(page, "Question 2")
+    page.keyboard.press("f")
+    page.keyboard.press("1")
+    _title(page, "Question 3")
+    _saved(page, "Flagged")
+    states = [place.state for place in batch(session, alice)]
+    assert states == ["SKIPPED", "FLAGGED", "TODO"]
+    assert _answers(alice) == []
+
+
+def test_keys_are_the_persons_own_and_can_be_turned_off(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    preferences = Preferences.objects.create(user=alice, keys={"next": "x"}, auto_submit=False)
+    session = create_batch(judges=[judge], reviewers=[alice])
+    open_batch(session)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    _title(page, "Question 2")
+    page.keyboard.press("1")
+    expect(page.get_by_role("radio", name="excellent")).to_be_checked()
+    page.keyboard.press("Enter")
+    _title(page, "Question 3")
+    assert eventually(lambda: _answers(alice) == ["excellent"])
+    preferences.letter_keys = False
+    preferences.save()
+    page.reload()
+    page.keyboard.press("2")
+    page.keyboard.press("s")
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_selected_words_become_a_reason_with_their_place(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    trace = create_trace(experiment=judge.experiment, inputs=CHAT, question="A long talk")
+    open_batch(create_batch(judges=[judge], reviewers=[alice], traces=[trace]))
+    page.get_by_placeholder("Find").fill("parcel 7?")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 of 1")).to_be_visible()
+    page.locator("#turn-14 strong").dblclick()
+    page.keyboard.press("q")
+    expect(page.get_by_label("Reason")).to_have_value("“7” (turn 14)\n")
+    page.keyboard.type("Which street?")
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    expect(page.get_by_text("Your batch is done.")).to_be_visible()
+    given = Assessment.objects.human().get(author=alice)
+    assert given.rationale == "“7” (turn 14)\nWhich street?"
+
+
+def test_a_turn_is_rated_alone_before_the_whole_trace(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    trace = create_trace(
+        experiment=judge.experiment, inputs={"messages": CHAT["messages"][:2]}, question="A talk"
+    )
+    open_batch(create_batch(judges=[judge], reviewers=[alice], traces=[trace]))
+    page.get_by_role("link", name="Rate this turn 2").click()
+    expect(page.get_by_text("About turn 2 only")).to_be_visible()
+    page.keyboard.press("4")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("turn 2: poor")).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.get_by_text("Your batch is done.")).to_be_visible()
+    given = Assessment.objects.human().filter(author=alice).order_by("pk")
+    assert [(row.span_id, row.value) for row in given] == [("turn-2", "poor"), ("", "excellent")]
+
+
+@pytest.mark.browser_context_args(
+    viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+)
+def test_an_expert_works_through_a_batch_on_a_phone(
+    open_batch: Callable[[FeedbackSession], None],
+    page: Page,
+    alice: User,
+    judge: Judge,
+    barriers: Callable[[], list[str]],
+) -> None:
+    open_batch(create_batch(judges=[judge], reviewers=[alice], items=2))
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert barriers() == []
+    small = page.evaluate(
+        """[...document.querySelectorAll('.focus-side :is(button, .radio-card), .focus-bar button')]
+        .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 43.5).map((e) => e.outerHTML)"""
+    )
+    assert small == []
+    page.locator(".radio-card", has_text="fair").tap()
+    _title(page, "Question 2")
+    page.get_by_role("button", name="My batch").tap()
+    expect(page.get_by_role("navigation", name="My batch")).to_be_visible()
+    page.get_by_role("link", name="Question 1").tap()
+    _title(page, "Question 1")
+    expect(page.get_by_role("radio", name="fair")).to_be_checked()
+    page.go_back()
+    _title(page, "Question 2")
+    page.get_by_role("button", name="Skip…").tap()
+    page.get_by_role("button", name="Not my field").tap()
+    expect(page.get_by_text("Your batch is done.")).to_be_visible()
+    assert _answers(alice) == ["fair"]
