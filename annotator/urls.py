@@ -16,6 +16,7 @@ from annotator.views import jobs as job_views
 from annotator.views import judge_edit as judge_edit_views
 from annotator.views import judge_settings as judge_settings_views
 from annotator.views import judges as judge_views
+from annotator.views import label_rule as label_rule_views
 from annotator.views import notifications as notification_views
 from annotator.views import review_keys as review_key_views
 from annotator.views import runs as run_views
@@ -96,6 +97,7 @@ urlpatterns = [
         name="settlement-reopen",
     ),
     path("settlements/<int:pk>/pin/", settling_views.settlement_pin, name="settlement-pin"),
+    path("judges/<int:pk>/rule/", label_rule_views.judge_rule, name="judge-rule"),
     path("judges/<int:pk>/settings/", judge_settings_views.judge_settings, name="judge-settings"),
     path("judges/<int:pk>/rollback/", judge_views.judge_rollback, name="judge-rollback"),
     path("judges/<int:pk>/align/", run_views.run_start, name="run-start"),

@@ -15,6 +15,7 @@ SETTINGS = frozenset(
         "description",
         "label_rule",
         "adjudicator",
+        "only_current_guideline",
         "minimum_labels",
         "recommended_labels",
         "minimum_share",

@@ -213,7 +213,7 @@ def update_settings(
             before={name: before[name] for name in changed},
             after={name: fields[name] for name in changed},
         )
-        if {"label_rule", "adjudicator"} & set(changed):
+        if {"label_rule", "adjudicator", "only_current_guideline"} & set(changed):
             refresh_labels(judge=judge)
         else:
             look_at_readiness(judge)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from alignment.labels import LabelRule
 from annotator.http import AuthedRequest
 from annotator.models import Judge, Role
 from annotator.permissions import require_role
-from annotator.presenters.words import count
 from annotator.services import judges as judge_service
 from annotator.services.judges import JudgeServiceError
-from annotator.services.label_previews import preview_rules
 from annotator.views.judges import get_judge, judge_context
+from annotator.views.label_rule import RULES
 from annotator.views.optimizer_form import OptimizerForm
 from annotator.views.policy_forms import SettingsForm
 
@@ -43,7 +39,7 @@ def judge_settings(request: AuthedRequest, pk: int) -> HttpResponse:
         **judge_context(request, judge, tab="settings"),
         "form": form,
         "optimizer_form": optimizer_form,
-        "rules": _rule_rows(judge, form),
+        "rule": dict(RULES)[judge.label_rule],
     }
     return render(request, "judges/settings.html", ctx, status=422 if form.is_bound else 200)
 
@@ -65,27 +61,3 @@ def _save(
         form.add_error(error.field if error.field in form.fields else None, str(error))
         return False
     return True
-
-
-def _rule_rows(judge: Judge, form: SettingsForm) -> list[dict[str, Any]]:
-    """Every rule with what it would do to the labels, so that nobody has to save to find out."""
-    rows = []
-    previews = preview_rules(judge=judge) if judge.current_version else {}
-    for radio in form["label_rule"]:
-        rule = LabelRule(str(radio.data["value"]))
-        row = {"radio": radio, "is_current": rule == judge.label_rule, "effect": ""}
-        if rule in previews:
-            row["effect"] = _effect(previews[rule].counts())
-        elif rule is LabelRule.ADJUDICATED:
-            row["effect"] = "Name the person first to see what would change."
-        rows.append(row)
-    return rows
-
-
-def _effect(preview: dict[str, int]) -> str:
-    """`now 58 labels, then 60: 2 gained, 1 changed`."""
-    before, after = preview["before"], count(preview["after"], "label")
-    changes = [f"{preview[kind]} {kind}" for kind in ("gained", "lost", "changed") if preview[kind]]
-    if not changes:
-        return f"{after}, as now."
-    return f"{before} now, {after} then: {', '.join(changes)}."

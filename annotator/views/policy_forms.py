@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from alignment.labels import LabelRule
 from alignment.sides import Side, Sides
 from annotator.models import Judge
 from annotator.presenters.words import value_text
@@ -19,12 +18,6 @@ SIDES = [
     (Side.NEUTRAL.value, "neutral"),
     (Side.NEGATIVE.value, "negative"),
 ]
-RULES = [
-    (LabelRule.MAJORITY.value, "What most people say; a tie teaches nothing"),
-    (LabelRule.UNANIMOUS.value, "Only where all people say the same"),
-    (LabelRule.ADJUDICATED.value, "What one named person says"),
-    (LabelRule.SINGLE.value, "One person's answer is enough; with several, what most say"),
-]
 
 
 class SettingsForm(forms.Form):
@@ -32,15 +25,6 @@ class SettingsForm(forms.Form):
 
     description = forms.CharField(
         required=False, max_length=2_000, widget=forms.Textarea(attrs={"rows": 2})
-    )
-    label_rule = forms.ChoiceField(
-        label="The answer that teaches", choices=RULES, widget=forms.RadioSelect
-    )
-    adjudicator = forms.CharField(
-        required=False,
-        max_length=250,
-        label="Who settles",
-        help_text="The user name of the person, for the third rule.",
     )
     minimum_labels = forms.IntegerField(
         label="Fewest labels", help_text="Below this many the judge is not aligned."

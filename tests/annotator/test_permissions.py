@@ -86,6 +86,7 @@ RULES = {
     "judge-run": Rule(needs=ONLY_LEAD, about="judge"),
     "judge-readiness": Rule(about="judge"),
     "judge-review": Rule(about="judge"),
+    "judge-rule": Rule(needs={**READ, **POST_AS_ADMIN}, about="judge"),
     "judge-rereview": Rule(about="judge"),
     "judge-disagreements": Rule(about="judge"),
     "disagreement-cause": Rule(needs=POST_AS_LEAD, about="judge and trace"),
