@@ -11,7 +11,6 @@ import inspect
 import io
 import json
 import logging
-import re
 import sys
 import threading
 import traceback
@@ -25,6 +24,7 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart
 from dspy.lm15 import Usage as DspyUsage
 
+from alignment.errors import Aborted
 from alignment.events import RunContext
 from alignment.instructions import merged_instructions
 from alignment.labels import Example
@@ -32,19 +32,9 @@ from judges.entities import Feedback
 from judges.errors import Cancelled, JudgeError, MalformedAnswerError
 from judges.instructions import Case, Demonstration, InstructionsJudge
 from judges.llm import Gateway, ModelCall
-from judges.render import render
+from judges.render import fields_of, render
 
 MODULE_NAME = "judge"  # DSPy's advice is addressed to the module of this name
-_BLOCK = re.compile(r"<(\w+)>\n(.*?)\n</\1>", re.DOTALL)
-_FIELDS_AS_TEXT = frozenset({"conversation", "trace"})
-
-
-class Aborted(BaseException):
-    """Carries a failure out of DSPy, which would swallow an Exception. `cause` is what happened."""
-
-    def __init__(self, cause: JudgeError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 class Bench:
@@ -66,7 +56,8 @@ class Bench:
         self.trainset: list[dspy.Example] = []
         for example in examples:
             case = Case.from_trace(example.trace, judge)
-            fields = _fields(judge, case)
+            render(judge, case)  # refuses what the judge cannot be shown
+            fields = fields_of(judge, case)
             self._by_key[_key(fields)] = (example, case)
             known = {"expert_label": example.value, "expert_rationale": example.rationale}
             self.trainset.append(dspy.Example(**fields, **known).with_inputs(*fields))
@@ -273,16 +264,6 @@ def dspy_run(
 
 def _field_names(judge: InstructionsJudge) -> list[str]:
     return sorted(judge.variables)
-
-
-def _fields(judge: InstructionsJudge, case: Case) -> dict[str, Any]:
-    """What the judge is shown of a case, by template variable; data as data, so that advice can quote it."""
-    user = render(judge, case)[-1]["content"]
-    blocks = dict(_BLOCK.findall(user))
-    return {
-        name: blocks[name] if name in _FIELDS_AS_TEXT else getattr(case, name)
-        for name in _field_names(judge)
-    }
 
 
 def _key(fields: dict[str, Any]) -> str:

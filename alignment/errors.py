@@ -40,6 +40,14 @@ def error_kind(error: BaseException) -> ErrorKind | None:
     return next((kind for types, kind in kinds if isinstance(error, types)), None)
 
 
+class Aborted(BaseException):
+    """Carries a failure out of DSPy or GEPA, which would swallow an Exception. `cause` is what happened."""
+
+    def __init__(self, cause: JudgeError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 @contextmanager
 def optimizer_failures(optimizer: AlignmentOptimizer) -> Iterator[None]:
     """Turn whatever goes wrong inside an optimizer into a typed error; typed ones pass as they are.

@@ -23,7 +23,12 @@ from judges.errors import OptimizerError
 logger = logging.getLogger(__name__)
 
 GROUP = "alignment.optimizers"
-BUILTIN = {"simba": "alignment.simba.SIMBAAlignmentOptimizer"}
+BUILTIN = {
+    "simba": "alignment.simba.SIMBAAlignmentOptimizer",
+    "gepa": "alignment.gepa.GEPAAlignmentOptimizer",
+    "memory": "alignment.memory.MemoryAlignmentOptimizer",
+    "best_of": "alignment.best_of.BestOfAlignmentOptimizer",
+}
 
 OptimizerSource = str | type[AlignmentOptimizer]
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from alignment.base import LabelledOptimizer, check_whole_number
+from alignment.errors import Aborted
 from alignment.events import LogLine, Progress, RunContext, Stage, StepScored
 from alignment.labels import Example
 from judges.errors import BudgetExceededError
@@ -86,7 +87,7 @@ class SIMBAAlignmentOptimizer(LabelledOptimizer):
         self, judge: InstructionsJudge, examples: Sequence[Example], context: RunContext
     ) -> Sequence[InstructionsJudge]:
         """The proposals of SIMBA, by their score on the examples."""
-        from alignment.dspy_bridge import Aborted, Bench, dspy_run
+        from alignment.dspy_bridge import Bench, dspy_run
 
         bench = Bench(judge, examples, context)
         attempt = _Attempt(self, bench)

@@ -25,7 +25,7 @@ def parse_answer(text: str, value_type: ValueType) -> tuple[Value, str]:
         MalformedAnswerError: when there is no usable verdict. The message says what is wrong, for people and for
             the model that is asked again.
     """
-    answer = _last_object(_THOUGHTS.sub("", text))
+    answer = last_object(text)
     if answer is None:
         raise MalformedAnswerError(
             "The answer is not a JSON object with “rationale” and “result”.", answer=text
@@ -52,8 +52,12 @@ def _as_text(rationale: Any) -> str:
     return rationale if isinstance(rationale, str) else json.dumps(rationale, ensure_ascii=False)
 
 
-def _last_object(text: str) -> dict[str, Any] | None:
-    """The last JSON object in the text that has a result, or the last one at all: drafts come before the answer."""
+def last_object(text: str) -> dict[str, Any] | None:
+    """The last JSON object in the text that has a result, or the last one at all: drafts come before the answer.
+
+    What a model thinks aloud between tags is no part of it.
+    """
+    text = _THOUGHTS.sub("", text)
     found: list[dict[str, Any]] = []
     position = text.find("{")
     for _ in range(_MOST_STARTS):

@@ -57,6 +57,20 @@ def case_text(judge: InstructionsJudge, case: Case) -> str:
     return "\n\n".join(_block(variable, _field(judge.name, variable, case)) for variable in used)
 
 
+def fields_of(judge: InstructionsJudge, case: Case) -> dict[str, Any]:
+    """What the judge is shown of a case, by template variable: data as data, a conversation or trace as its text.
+
+    Raises:
+        InvalidTraceError: when the case lacks a field that the instructions use.
+    """
+    return {
+        name: _field(judge.name, name, case)
+        if name in {"conversation", "trace"}
+        else getattr(case, name)
+        for name in sorted(judge.variables)
+    }
+
+
 def instructions_with_guidelines(judge: InstructionsJudge) -> str:
     """The instructions, and below them the guidelines of the judge's memory."""
     if judge.memory is None or not judge.memory.guidelines:

@@ -131,7 +131,7 @@ def _propose(sections: dict[str, str], system: str) -> str:
     known = {line.strip() for line in kept}
     added = [criterion.sentence for criterion in criteria if criterion.sentence not in known]
     values = {"new_instruction": "\n".join([*kept, *added]).strip()}
-    in_sections = "Outputs will be a JSON object" not in system
+    in_sections = "JSON object" not in system
     return _laid_out(values, AnswerForm(fields=tuple(values), in_sections=in_sections))
 
 
