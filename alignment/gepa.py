@@ -101,15 +101,17 @@ class GEPAAlignmentOptimizer(LabelledOptimizer):
                 valset=list(validate),
                 adapter=work,
                 reflection_minibatch_size=min(self.minibatch, len(learn)),
-                stop_callbacks=[lambda _: work.is_over],
+                stop_callbacks=[work.ends],
                 logger=work,
                 callbacks=[work],
                 seed=context.seed,
             )
         except _BudgetUsed:
-            self.note(context, f"GEPA ends: its {budget} calls are used up.")
+            work.has_run_out = True
         except Aborted as aborted:
             raise aborted.cause from None
+        if work.has_run_out:
+            self.note(context, f"GEPA ends: its {budget} calls are used up.")
         better: list[InstructionsJudge] = work.best()
         return better[: MOST_CANDIDATES + 1]
 
@@ -160,19 +162,17 @@ class _Work:
         self._verdicts: dict[tuple[str, str], Feedback | None] = {}
         self._scores: dict[str, float] = {}  # instructions -> worth on the validation part
         self._proposals = 0
+        self.has_run_out = False
         round_calls = 2 * optimizer.minibatch + 1 + len(validate)
         self._rounds = max(1, (budget - len(validate)) // round_calls)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether there is nothing left to do or to do it with."""
+    def ends(self, _state: object) -> bool:
+        """Whether there is nothing left to do or to do it with; the library asks before each round."""
         known = self._scores.get(self._judge.instructions)
         best = max(self._scores.values(), default=0.0)
-        return (
-            self._proposals >= MOST_PROPOSALS
-            or self._gateway.calls_left == 0
-            or (known is not None and best >= 1.0)
-        )
+        self.has_run_out = self._gateway.calls_left == 0
+        is_perfect = known is not None and best >= 1.0
+        return self.has_run_out or is_perfect or self._proposals >= MOST_PROPOSALS
 
     def best(self) -> list[InstructionsJudge]:
         """The judges that are worth more than the present one on the validation part, the best first."""

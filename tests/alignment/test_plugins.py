@@ -154,7 +154,9 @@ def test_installed_packages_and_the_application_add_optimizers(
     monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
     monkeypatch.setattr(plugins, "_registered", {})
     register("own", Custom)
-    assert [info.name for info in list_optimizers()] == ["installed", "own", "simba"]
+    assert [info.name for info in list_optimizers()] == sorted(
+        [*plugins.BUILTIN, "installed", "own"]
+    )
     assert get_optimizer_class("installed") is SIMBAAlignmentOptimizer
 
 

@@ -1,0 +1,315 @@
+"""GEPA, memory and best of, for real, on the demo model and on models that misbehave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from alignment.base import LabelledOptimizer
+from alignment.best_of import BestOfAlignmentOptimizer
+from alignment.events import Event, LogLine, Progress, RunContext, StepScored, use_run
+from alignment.gepa import GEPAAlignmentOptimizer, learn_and_validate
+from alignment.guidelines import distil
+from alignment.labels import Example, LabelRule, Sides, examples_from_traces
+from alignment.memory import MemoryAlignmentOptimizer
+from alignment.metric import Metric
+from judges.calls import Reply
+from judges.errors import BudgetExceededError, Cancelled, ProviderError
+from judges.instructions import InstructionsJudge
+from judges.llm import Allowance, Gateway, register_local_provider
+from tests.alignment.support_desk import (
+    TEXT,
+    agreement_of,
+    desk_examples,
+    desk_judge,
+    toss,
+    traces_of,
+)
+
+OPTIMIZERS = (
+    GEPAAlignmentOptimizer(max_calls=150),
+    MemoryAlignmentOptimizer(),
+    BestOfAlignmentOptimizer(max_calls=150),
+)
+
+
+class Answers(dict[str, Reply]):
+    """Keeps answers in memory."""
+
+    def put(self, key: str, reply: Reply) -> None:
+        self[key] = reply
+
+
+def align(
+    optimizer: LabelledOptimizer,
+    examples: Sequence[Example],
+    *,
+    judge: InstructionsJudge | None = None,
+    gateway: Gateway | None = None,
+    listener: Callable[[Event], None] | None = None,
+) -> InstructionsJudge:
+    judge = judge or desk_judge()
+    context = RunContext(
+        gateway=gateway or Gateway(concurrency=8),
+        metric=Metric(value_type=judge.value_type),
+        listener=listener or (lambda event: None),
+    )
+    with use_run(context):
+        return optimizer.align(judge, traces_of(examples))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda each: each.title)
+def test_a_judge_learns_what_the_experts_mean_within_the_calls_foretold(
+    optimizer: LabelledOptimizer,
+) -> None:
+    gateway = Gateway(concurrency=8)
+    aligned = align(optimizer, desk_examples(40), gateway=gateway)
+    assert gateway.usage.calls <= optimizer.estimate(40)
+    fresh = desk_examples(40, start=1000)
+    before, after = (agreement_of(each, fresh, gateway) for each in (desk_judge(), aligned))
+    assert after >= before + 0.2
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda each: each.title)
+def test_labels_that_mean_nothing_teach_nothing(optimizer: LabelledOptimizer) -> None:
+    gateway = Gateway(concurrency=8)
+    aligned = align(optimizer, desk_examples(40, are_labels_shuffled=True), gateway=gateway)
+    assert agreement_of(aligned, desk_examples(60, start=1000), gateway) < 0.8
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda each: each.title)
+def test_neither_the_number_of_threads_nor_a_restart_changes_the_result(
+    optimizer: LabelledOptimizer,
+) -> None:
+    answers = Answers()
+    whole = Gateway(concurrency=8, answers=answers)
+    first = align(optimizer, desk_examples(30), gateway=whole)
+    assert align(optimizer, desk_examples(30), gateway=Gateway(concurrency=3)) == first
+    half = Answers(list(answers.items())[: len(answers) // 2])
+    resumed = Gateway(concurrency=8, answers=half)
+    assert align(optimizer, desk_examples(30), gateway=resumed) == first
+    assert resumed.usage.calls <= whole.usage.calls - len(answers) // 2
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda each: each.title)
+def test_a_provider_that_is_down_ends_it_with_its_own_error(optimizer: LabelledOptimizer) -> None:
+    judge = desk_judge(model="openai:/gpt-x", base_url="http://127.0.0.1:9/v1")
+    with pytest.raises(ProviderError):
+        align(
+            optimizer,
+            desk_examples(20),
+            judge=judge,
+            gateway=Gateway(max_attempts=1, concurrency=2),
+        )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[::2], ids=lambda each: each.title)
+def test_cancelling_ends_it_within_the_calls_in_flight(optimizer: LabelledOptimizer) -> None:
+    calls: list[int] = []
+    gateway = Gateway(
+        concurrency=4,
+        on_reply=lambda call, reply: calls.append(1),
+        cancelled=lambda: len(calls) >= 30,
+    )
+    with pytest.raises(Cancelled):
+        align(optimizer, desk_examples(40), gateway=gateway)
+    assert len(calls) < 30 + 4
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[::2], ids=lambda each: each.title)
+def test_a_budget_of_the_run_ends_it_with_the_best_it_has_found(
+    optimizer: LabelledOptimizer,
+) -> None:
+    events: list[Event] = []
+    gateway = Gateway(concurrency=8)
+    granted = Allowance(gateway, max_calls=60)
+    odd = [
+        replace(e, value=not e.value) if n % 6 == 0 else e for n, e in enumerate(desk_examples(40))
+    ]
+    aligned = align(optimizer, odd, gateway=granted, listener=events.append)
+    fresh = desk_examples(30, start=1000)
+    before, after = (
+        agreement_of(each, fresh, Gateway(concurrency=8)) for each in (desk_judge(), aligned)
+    )
+    assert after > before
+    assert gateway.usage.calls <= 60
+    assert any("used up" in event.text for event in events if isinstance(event, LogLine))
+
+
+def test_gepa_tells_how_far_it_is_and_what_each_rewriting_is_worth() -> None:
+    events: list[Event] = []
+    align(GEPAAlignmentOptimizer(max_calls=100), desk_examples(40), listener=events.append)
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert [event.done for event in progress] == sorted(event.done for event in progress)
+    assert {event.total for event in progress} == {100}
+    steps = [event for event in events if isinstance(event, StepScored)]
+    assert [event.step for event in steps] == list(range(1, len(steps) + 1))
+    assert all(step.step <= step.steps for step in steps)
+
+
+def test_what_validates_is_never_shown_to_the_model_that_rewrites() -> None:
+    shown: list[str] = []
+
+    def respond(body: dict[str, Any]) -> str:
+        text = body["messages"][-1]["content"]
+        if "examples_with_feedback" in text:
+            shown.append(text)
+            return json.dumps({"new_instruction": f"{TEXT} Attempt {len(shown)}."})
+        return json.dumps({"rationale": "So.", "result": toss(repr(body)) < 0.5})
+
+    register_local_provider("watched", respond)
+    examples = desk_examples(40)
+    judge = desk_judge(model="watched:/x")
+    align(GEPAAlignmentOptimizer(max_calls=200), examples, judge=judge)
+    read = examples_from_traces(
+        "support", traces_of(examples), LabelRule.SINGLE, Sides.default_for(judge.value_type)
+    ).usable
+    learn, validate = learn_and_validate("support", read, share=0.4)
+    assert shown
+    assert {e.trace.trace_id for e in learn} & {e.trace.trace_id for e in validate} == set()
+    for example in validate:
+        assert json.dumps(example.trace.inputs["question"]) not in "".join(shown)
+
+
+def test_a_model_that_writes_nothing_usable_changes_nothing() -> None:
+    def respond(body: dict[str, Any]) -> str:
+        if "examples_with_feedback" in body["messages"][-1]["content"]:
+            return "I have no idea."
+        return json.dumps({"rationale": "So.", "result": True})
+
+    register_local_provider("clueless", respond)
+    judge = desk_judge(model="clueless:/x")
+    assert align(GEPAAlignmentOptimizer(max_calls=90), desk_examples(20), judge=judge) == judge
+
+
+def test_guidelines_of_many_cases_are_merged_capped_and_their_contradictions_said() -> None:
+    asked: list[str] = []
+
+    def respond(body: dict[str, Any]) -> str:
+        system, user = (message["content"] for message in body["messages"])
+        asked.append(system[:40])
+        if "merge guidelines" in system:
+            return json.dumps(
+                {
+                    "guidelines": [
+                        {"guideline_text": "- Say when, see {{ foo }}.", "sources": [1, 2]},
+                        {"guideline_text": "Be brief.", "sources": [3]},
+                        {"guideline_text": "Be kind.", "sources": [99]},
+                    ],
+                    "contradictions": [{"about": "Whether to apologise."}],
+                }
+            )
+        first = json.loads(user.partition("The cases:\n")[2])[0]["trace_id"]
+        return json.dumps(
+            {
+                "guidelines": [
+                    {"guideline_text": f"Say when ({first}).", "source_trace_ids": [first, "?"]}
+                ],
+                "contradictions": [{"about": "Apologies.", "trace_ids": [first]}],
+            }
+        )
+
+    register_local_provider("distiller", respond)
+    judge = desk_judge(model="distiller:/x")
+    context = RunContext(gateway=Gateway(), metric=Metric(value_type=judge.value_type))
+    examples = desk_examples(110)
+    same = replace(examples[0], trace=replace(examples[0].trace, trace_id="copy"), value=False)
+    found = distil(
+        judge,
+        [*examples, replace(examples[0], value=True), same],
+        context,
+        model=judge.model,
+        most=2,
+    )
+    assert len(asked) == 3 + 1
+    assert [(g.text, len(g.sources)) for g in found.guidelines] == [
+        ("Say when, see foo.", 2),
+        ("Be brief.", 1),
+    ]
+    assert "Whether to apologise." in found.contradictions
+    assert "Apologies. (t0)" in found.contradictions
+    assert any(
+        text.startswith("The same case has different labels") for text in found.contradictions
+    )
+
+
+def test_a_memory_may_be_guidelines_alone_and_its_price_is_known() -> None:
+    optimizer = MemoryAlignmentOptimizer(examples=0)
+    memory = align(optimizer, desk_examples(30)).memory
+    assert memory is not None
+    assert memory.guidelines
+    assert memory.examples == ()
+    assert not memory.recalls
+    whole = align(MemoryAlignmentOptimizer(), desk_examples(30)).memory
+    assert whole is not None
+    assert 0 < memory.tokens_per_verdict < whole.tokens_per_verdict
+
+
+def test_for_programs_that_know_no_memory_the_guidelines_stand_in_the_text() -> None:
+    aligned = align(MemoryAlignmentOptimizer(), desk_examples(30))
+    plain = aligned.without_memory()
+    assert plain.memory is None
+    assert aligned.memory is not None
+    assert all(g.text in plain.instructions for g in aligned.memory.guidelines)
+    gateway, fresh = Gateway(concurrency=8), desk_examples(30, start=1000)
+    assert agreement_of(plain, fresh, gateway) == agreement_of(aligned, fresh, gateway)
+
+
+def test_best_of_stops_as_soon_as_the_guidelines_agree_with_every_expert() -> None:
+    events: list[Event] = []
+    gateway = Gateway(concurrency=8)
+    align(
+        BestOfAlignmentOptimizer(),
+        desk_examples(40),
+        gateway=gateway,
+        listener=events.append,
+    )
+    assert gateway.usage.calls < 100
+    names = [e.text for e in events if isinstance(e, LogLine) and e.text.startswith("Worth of")]
+    assert names[0].startswith("Worth of the current version")
+    assert names[-1].endswith("1.000.")
+
+
+def test_best_of_with_a_larger_budget_lets_simba_try_too() -> None:
+    events: list[Event] = []
+    gateway = Gateway(concurrency=8)
+    examples = desk_examples(40, are_labels_shuffled=True)
+    optimizer = BestOfAlignmentOptimizer(max_calls=700)
+    align(optimizer, examples, gateway=gateway, listener=events.append)
+    said = [event.text for event in events if isinstance(event, LogLine)]
+    assert any(text.startswith("Starting batch 1") for text in said)
+    assert gateway.usage.calls <= 700
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: GEPAAlignmentOptimizer(max_calls=0), "max_calls"),
+        (lambda: GEPAAlignmentOptimizer(validation=95), "validation"),
+        (lambda: MemoryAlignmentOptimizer(guidelines=0, examples=0), "neither"),
+        (lambda: MemoryAlignmentOptimizer(embedding_model="nonsense"), "not the address"),
+        (lambda: BestOfAlignmentOptimizer(max_calls=5), "max_calls"),
+    ],
+)
+def test_impossible_options_are_refused(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_simba_takes_as_many_steps_as_the_budget_allows_and_says_so() -> None:
+    from alignment.simba import SIMBAAlignmentOptimizer
+
+    events: list[Event] = []
+    simba = SIMBAAlignmentOptimizer(steps=4, candidates=3, batch_size=8)
+    gateway = Gateway(concurrency=8)
+    granted = Allowance(gateway, max_calls=simba.estimate(20, steps=2))
+    align(simba, desk_examples(20), gateway=granted, listener=events.append)
+    assert {e.steps for e in events if isinstance(e, StepScored)} == {2}
+    assert "The budget allows 2 of 4 steps." in [e.text for e in events if isinstance(e, LogLine)]
+    assert gateway.usage.calls <= simba.estimate(20, steps=2)
+    with pytest.raises(BudgetExceededError, match="one step"):
+        align(simba, desk_examples(20), gateway=Allowance(gateway, max_calls=30))
