@@ -234,7 +234,7 @@ def test_a_packed_body_is_unpacked(client, adam: User, encoding, pack):
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("gzip", b"no"), ("gzip", gzip.compress(b"{}")[:-9]), ("br", b"x"), ("deflate", b"")],
+    [("gzip", b"no"), ("gzip", gzip.compress(b"{}", mtime=0)[:-9]), ("br", b"x"), ("deflate", b"")],
 )
 def test_a_body_that_cannot_be_unpacked_is_refused(client, adam: User, encoding, body):
     answer = create(client, create_token(user=adam), body, **{"content-encoding": encoding})
