@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from annotator.ingest.any_values import attributes_to_json, integer, sendable, to_json
+from annotator.ingest.any_values import attributes_to_json, integer, sendable
 from annotator.ingest.limits import BeyondLimitError, Limits
 from annotator.ingest.lines import FormatError
 from annotator.ingest.otlp import KINDS, STATUS_CODES
@@ -177,12 +177,9 @@ def _base64(text: str, length: int) -> str:
 
 
 def _readable(value: Any) -> Any:
-    """The JSON without what a strict reader refuses."""
+    """The value without halves of characters. NaN stays: the only reader of these files is Python, which knows it."""
     if isinstance(value, str):
         return sendable(value)
-    if isinstance(value, float):
-        encoded = to_json(value) or {}
-        return encoded["double_value"]
     if isinstance(value, list):
         return [_readable(item) for item in value]
     if isinstance(value, dict):
