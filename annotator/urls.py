@@ -17,9 +17,16 @@ from annotator.views import judge_edit as judge_edit_views
 from annotator.views import judge_settings as judge_settings_views
 from annotator.views import judges as judge_views
 from annotator.views import label_rule as label_rule_views
+from annotator.views import notice_settings as notice_settings_views
 from annotator.views import notifications as notification_views
 from annotator.views import review_keys as review_key_views
 from annotator.views import runs as run_views
+from annotator.views import session_builder as session_builder_views
+from annotator.views import session_change as session_change_views
+from annotator.views import session_detail as session_detail_views
+from annotator.views import session_items as session_item_views
+from annotator.views import session_rules as session_rule_views
+from annotator.views import sessions as session_views
 from annotator.views import settings as settings_views
 from annotator.views import settling as settling_views
 from annotator.views import signin as signin_views
@@ -136,6 +143,33 @@ urlpatterns = [
         name="batch-leave",
     ),
     path("settings/keys/", review_key_views.settings_keys, name="settings-keys"),
+    # sessions, for leads; the batch of one reviewer is among the reviews
+    path("sessions/", session_views.session_list, name="session-list"),
+    path("sessions/new/", session_builder_views.session_create, name="session-create"),
+    path("sessions/preview/", session_builder_views.session_preview, name="session-preview"),
+    path("sessions/mix/", session_builder_views.session_mix, name="session-mix"),
+    path("sessions/<int:pk>/", session_detail_views.session_detail, name="session-detail"),
+    path("sessions/<int:pk>/edit/", session_builder_views.session_edit, name="session-edit"),
+    path("sessions/<int:pk>/copy/", session_views.session_copy, name="session-copy"),
+    path("sessions/<int:pk>/act/", session_views.session_act, name="session-act"),
+    path("sessions/<int:pk>/rule/", session_rule_views.session_rule, name="session-rule"),
+    path("sessions/<int:pk>/items/", session_item_views.session_items, name="session-items"),
+    path("sessions/<int:pk>/change/", session_change_views.session_change, name="session-change"),
+    path("sessions/<int:pk>/people/", session_change_views.session_people, name="session-people"),
+    path("sessions/<int:pk>/move/", session_change_views.session_move, name="session-move"),
+    path(
+        "sessions/<int:pk>/release/", session_change_views.session_release, name="session-release"
+    ),
+    path(
+        "sessions/<int:pk>/calendar.ics",
+        session_detail_views.session_calendar,
+        name="session-calendar",
+    ),
+    path(
+        "settings/notifications/",
+        notice_settings_views.settings_notifications,
+        name="settings-notifications",
+    ),
     path("settings/models/", settings_views.settings_models, name="settings-models"),
     path("settings/prices/", settings_views.price_save, name="price-save"),
     path("settings/prices/<int:pk>/remove/", settings_views.price_remove, name="price-remove"),

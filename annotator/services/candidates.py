@@ -83,12 +83,14 @@ class Proposal:
         suffices: Whether the candidates suffice.
         missing: What is missing, in sentences; empty when the judge is ready.
         expected: How many labels of each side it is likely to bring.
+        reviews: The fewest reviews of each stratum, before the random share was added; the weights of the sample.
     """
 
     sample: Sample
     suffices: bool
     missing: tuple[str, ...]
     expected: dict[Side, float]
+    reviews: dict[str, int]
 
 
 def facts(
@@ -256,6 +258,7 @@ def for_what_is_missing(
         suffices=fewest.suffices,
         missing=tuple(now.missing),
         expected=expected_sides(mix, gains),
+        reviews=dict(fewest.reviews),
     )
 
 

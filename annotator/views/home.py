@@ -18,6 +18,7 @@ from annotator.permissions import highest_role
 from annotator.presenters.markdown import to_html
 from annotator.views.batches import batch_rows
 from annotator.views.judge_rows import JudgeRow, judge_rows, listed_runs
+from annotator.views.sessions import due_sessions
 
 MOST_JUDGES = 12
 MOST_DECISIONS = 5
@@ -43,8 +44,10 @@ def home(request: AuthedRequest) -> HttpResponse:
     )
     runs = listed_runs(AlignmentRun.objects.visible_to(user))
     role = highest_role(user)
+    now = timezone.now()
     context = {
         "batches": batch_rows(user, running_only=True),
+        "sessions": due_sessions(user, now=now),
         "judges": _to_review(judges[:MOST_JUDGES], user),
         "more_judges": max(0, len(judges) - MOST_JUDGES),
         "live_runs": list(runs.filter(status__in=LIVE)),

@@ -116,6 +116,22 @@ RULES = {
     "batch-beat": Rule(needs=POST_AS_EXPERT, about="session and place"),
     "batch-leave": Rule(needs=POST_AS_EXPERT, about="session and place"),
     "settings-keys": Rule(needs={**READ, **POST_AS_EXPERT}),
+    "session-list": Rule(),
+    "session-create": Rule(needs=ONLY_LEAD),
+    "session-preview": Rule(needs=POST_AS_LEAD),
+    "session-mix": Rule(needs=POST_AS_LEAD),
+    "session-detail": Rule(about="session"),
+    "session-calendar": Rule(about="session"),
+    "session-edit": Rule(needs=ONLY_LEAD, about="session"),
+    "session-copy": Rule(needs=POST_AS_LEAD, about="session"),
+    "session-act": Rule(needs=POST_AS_LEAD, about="session"),
+    "session-rule": Rule(needs=POST_AS_LEAD, about="session"),
+    "session-items": Rule(needs={"GET": Role.LEAD}, about="session"),
+    "session-change": Rule(needs=ONLY_LEAD, about="session"),
+    "session-people": Rule(needs=POST_AS_LEAD, about="session"),
+    "session-move": Rule(needs=POST_AS_LEAD, about="session"),
+    "session-release": Rule(needs=POST_AS_LEAD, about="session"),
+    "settings-notifications": Rule(needs={**READ, **POST_AS_EXPERT}),
     "settings-models": Rule(),
 }
 OURS = [name for name in RULES if name not in PUBLIC | DJANGOS]
@@ -173,6 +189,10 @@ def world(team, alice: User, lena: User, adam: User) -> World:
     session = create_session(
         judge=judge, reviewers=[alice], traces=[create_trace(experiment=experiment)]
     )
+    session = create_session(judge=judge, reviewers=[alice, lena], traces=[trace], actor=lena)
+    # of a trace of its own: what is open in a session is hidden on other pages
+    asked = create_trace(experiment=experiment)
+    session = create_session(judge=judge, reviewers=[alice, lena], traces=[asked], actor=lena)
     elsewhere = create_team(name="Elsewhere")
     create_trace(experiment=create_experiment(team=elsewhere, name="Other desk"))
     oscar = create_user(username="oscar", team=elsewhere, role=Role.ADMIN)
@@ -237,7 +257,9 @@ def test_for_another_team_it_does_not_exist(world: World, name: str):
     )
     for method, role in RULES[name].needs.items():
         if role != Role.EXPERT:  # what he is in his own team does not count here
-            assert world.call(oscar, name, method).status_code == 403
+            # a session is known to nobody outside it
+            outside = 404 if RULES[name].about == "session" else 403
+            assert world.call(oscar, name, method).status_code == outside
 
 
 @pytest.mark.parametrize("name", [*OURS, "healthz", "start"])

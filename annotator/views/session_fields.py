@@ -1,0 +1,68 @@
+"""Fields that the forms of sessions are made of: a moment on somebody's clock, and who can be chosen for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import cast
+from zoneinfo import ZoneInfo, available_timezones
+
+from django import forms
+
+CLOCK_FORMATS = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S")
+CLOCK_ERROR = "Write the day and the time as 2026-03-31 17:00."
+_NO_PLACES = ("Etc/", "SystemV/", "posix", "right/", "localtime", "Factory")
+
+
+def time_zones() -> list[tuple[str, str]]:
+    """The time zones by place, UTC first; without the doublets that carry no place."""
+    places = sorted(
+        name for name in available_timezones() if "/" in name and not name.startswith(_NO_PLACES)
+    )
+    return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in places)]
+
+
+def offer(form: forms.Form, name: str, choices: Sequence[tuple[str, str]]) -> None:
+    """Let a field choose from these."""
+    cast(forms.ChoiceField, form.fields[name]).choices = list(choices)
+
+
+class ClockField(forms.CharField):
+    """What a clock on the wall shows, without a time zone: a naive datetime, or None."""
+
+    widget = forms.DateTimeInput(
+        attrs={"type": "datetime-local", "class": "input"}, format="%Y-%m-%dT%H:%M"
+    )
+
+    def clean(self, value: object) -> datetime | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        for pattern in CLOCK_FORMATS:
+            try:
+                moment = datetime.strptime(text, pattern)  # noqa: DTZ007 - the zone is another field
+            except ValueError:
+                continue
+            if 1990 <= moment.year < 9000:
+                return moment
+        raise forms.ValidationError(CLOCK_ERROR)
+
+
+def moment_at(clock: datetime, zone: ZoneInfo) -> datetime:
+    """The moment at which the clocks in a time zone show a time.
+
+    Raises:
+        ValueError: when they never do, because they are put forward over it.
+    """
+    moment = clock.replace(tzinfo=zone)
+    if moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != clock:
+        raise ValueError(
+            f"On that day the clocks in {zone.key} are put forward, so that {clock:%H:%M} does not exist; "
+            "choose an hour later."
+        )
+    return moment
+
+
+def clock_at(moment: datetime, zone: ZoneInfo) -> datetime:
+    """What the clocks in a time zone show at a moment, in whole minutes."""
+    return moment.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0)
