@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from judges.entities import Span
-from judges.values import Value
+from judges.values import Value, ValueType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,3 +229,28 @@ class AssessmentChange:
     rationale: str | None = None
     metadata: dict[str, str] | None = None
     valid: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorerDraft:
+    """A judge as a client registers it, as far as it can be understood.
+
+    Attributes:
+        serialized: What came, to the letter.
+        description: For people.
+        instructions: Its criteria; empty where it has none.
+        value_type: What its verdicts may be.
+        model: The model that it asks; empty where it names none.
+        inference_params: temperature and the like.
+        generate_rationale_first: Whether the reason comes before the verdict.
+        not_runnable: Why it cannot be run here, as a sentence; empty when it can.
+    """
+
+    serialized: str
+    description: str = ""
+    instructions: str = ""
+    value_type: ValueType
+    model: str = ""
+    inference_params: dict[str, Any] = field(default_factory=dict)
+    generate_rationale_first: bool = False
+    not_runnable: str = ""

@@ -8,6 +8,7 @@ from annotator.ingest import (
     assessments,
     experiments,
     export,
+    scorers,
     trace_search,
     traces,
 )
@@ -37,6 +38,14 @@ urlpatterns = [
     path(f"{V2}/experiments/set-experiment-tag", methods(POST=experiments.set_tag)),
     path(f"{V2}/experiments/delete-experiment-tag", methods(POST=experiments.delete_tag)),
     path(f"{V3}/traces/search", methods(POST=trace_search.search)),
+    # judges
+    path(f"{V3}/scorers/register", methods(POST=scorers.register)),
+    path(f"{V3}/scorers/list", methods(GET=scorers.list_all)),
+    path(f"{V3}/scorers/versions", methods(GET=scorers.versions)),
+    path(f"{V3}/scorers/get", methods(GET=scorers.get)),
+    path(f"{V3}/scorers/online-configs", methods(GET=scorers.online_configs)),
+    path(f"{V3}/scorers/online-config", methods(PUT=scorers.set_online_config)),
+    path(f"{V3}/scorers/delete", methods(DELETE=scorers.delete)),
     # what was said of traces
     path(
         f"{V3}/traces/<wire_id:trace_id>/assessments",

@@ -14,6 +14,7 @@ from annotator.models.fields import JSONTextField
 from annotator.models.people import Role, User
 from annotator.models.traces import Experiment
 from judges.calibration import Calibration
+from judges.errors import InvalidJudgeError
 from judges.instructions import InstructionsJudge
 from judges.memory import Demonstration, Memory
 from judges.values import Value, ValueType
@@ -94,6 +95,8 @@ class Judge(models.Model):
     # What one run may take at most; None is no bound.
     max_calls = models.PositiveIntegerField(null=True, blank=True)
     max_cost = models.FloatField(null=True, blank=True)
+    # Programs number the versions after this one from 1: they deleted those before.
+    registered_after = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -181,6 +184,11 @@ class JudgeVersion(models.Model):
         "GuidelineVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     note = models.CharField(max_length=500, blank=True)
+    # What a client registered, to the letter, and why it cannot be run here if it cannot.
+    serialized = models.TextField(blank=True)
+    not_runnable = models.CharField(max_length=500, blank=True)
+    # Programs have deleted it; people still see it.
+    is_unregistered = models.BooleanField(default=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -215,8 +223,10 @@ class JudgeVersion(models.Model):
         """The judge that can be called.
 
         Raises:
-            InvalidJudgeError: when what is stored makes no judge.
+            InvalidJudgeError: when what is stored makes no judge, or one that cannot be run here.
         """
+        if self.not_runnable:
+            raise InvalidJudgeError(self.not_runnable)
         return InstructionsJudge(
             name=self.judge.name,
             instructions=self.instructions,

@@ -30,7 +30,7 @@ from annotator.services.prices import load_prices
 from annotator.services.queueing import send_on_commit
 from annotator.services.verdicts import log_verdicts
 from judges.entities import Feedback, Usage
-from judges.errors import Cancelled, JudgeError, ProviderError
+from judges.errors import Cancelled, InvalidJudgeError, JudgeError, ProviderError
 from judges.llm import Gateway
 
 LARGEST_SHARD = 500
@@ -70,10 +70,13 @@ def start_job(
     """Have the workers run a judge version over traces, given by their pks.
 
     Raises:
-        JobError: when there is no trace, or a job of this version is under way.
-        InvalidJudgeError: when the version cannot run, for example because it has no model.
+        JobError: when there is no trace, a job of this version is under way, or the version cannot run, for example
+            because it has no model.
     """
-    version.to_domain()
+    try:
+        version.to_domain()
+    except InvalidJudgeError as error:
+        raise JobError(str(error)) from None
     traces = list(dict.fromkeys(traces))
     if not traces:
         raise JobError("There is no trace in this selection; change the filter or select some.")

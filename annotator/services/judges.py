@@ -27,11 +27,14 @@ from judges.values import InvalidValueError, ValueType
 __all__ = [
     "JudgeServiceError",
     "add_candidate",
+    "add_version",
     "create_judge",
     "edit_judge",
+    "make_current",
     "promote",
     "roll_back",
     "update_settings",
+    "version_summary",
 ]
 
 
@@ -76,7 +79,7 @@ def create_judge(
                 created_by=actor,
                 **settings,
             )
-            version = _add_version(judge=judge, actor=actor, origin=origin, **columns)
+            version = add_version(judge=judge, actor=actor, origin=origin, **columns)
             judge.current_version = version
             judge.save(update_fields=["current_version"])
             if model or origin != JudgeVersion.Origin.IMPORT:
@@ -87,7 +90,7 @@ def create_judge(
                 target=judge,
                 team=experiment.team,
                 name=judge.name,
-                after=_summary(version),
+                after=version_summary(version),
             )
             # Feedback under this name may have been there before the judge was.
             refresh_labels(judge=judge)
@@ -139,7 +142,7 @@ def edit_judge(
             columns["memory_data"] = _fitting_memory(before, value_type)
             if before.value_type == value_type:
                 columns["calibration_data"] = before.calibration_data
-        version = _add_version(
+        version = add_version(
             judge=judge,
             actor=actor,
             origin=JudgeVersion.Origin.PERSON,
@@ -148,15 +151,15 @@ def edit_judge(
             **columns,
         )
         version.to_domain()
-        _make_current(judge, version)
+        make_current(judge, version)
         log.record(
             actor=actor,
             action="edited",
             target=judge,
             team=judge.experiment.team,
             name=judge.name,
-            before=_summary(before) if before else None,
-            after=_summary(version),
+            before=version_summary(before) if before else None,
+            after=version_summary(version),
         )
     return version
 
@@ -165,7 +168,7 @@ def add_candidate(
     *, judge: Judge, parent: JudgeVersion, candidate: InstructionsJudge, note: str
 ) -> JudgeVersion:
     """A version that a run proposes; it is not current until it is promoted."""
-    return _add_version(
+    return add_version(
         judge=judge,
         actor=None,
         origin=JudgeVersion.Origin.RUN,
@@ -236,7 +239,7 @@ def promote(*, actor: User | None, judge: Judge, version: JudgeVersion, reason: 
         if judge.current_version_id == version.pk:
             raise JudgeServiceError(f"Version {version.number} is already the one in use.")
         before = judge.current_version
-        _make_current(judge, version)
+        make_current(judge, version)
         AlignmentRun.objects.filter(candidate=version, decision=AlignmentRun.Decision.OPEN).update(
             decision=AlignmentRun.Decision.PROMOTED,
             decision_reason=reason,
@@ -266,7 +269,7 @@ def roll_back(*, actor: User, judge: Judge) -> Judge:
         previous, current = judge.previous_version, judge.current_version
         if previous is None or current is None:
             raise JudgeServiceError("There is no earlier version in use to go back to.")
-        _make_current(judge, previous)
+        make_current(judge, previous)
         log.record(
             actor=actor,
             action="rolled back",
@@ -279,7 +282,7 @@ def roll_back(*, actor: User, judge: Judge) -> Judge:
     return judge
 
 
-def _add_version(
+def add_version(
     *,
     judge: Judge,
     actor: User | None,
@@ -287,6 +290,7 @@ def _add_version(
     parent: JudgeVersion | None = None,
     **columns: Any,
 ) -> JudgeVersion:
+    """A version after the newest; it is not in use yet. Call it in a transaction."""
     lock_judge(judge)  # two editors make versions one after the other
     number = judge.versions.aggregate(last=Max("number"))["last"] or 0
     return JudgeVersion.objects.create(
@@ -300,7 +304,7 @@ def _add_version(
     )
 
 
-def _make_current(judge: Judge, version: JudgeVersion) -> None:
+def make_current(judge: Judge, version: JudgeVersion) -> None:
     """Put the version in use. Where it has other values, sides and labels go along as far as they still fit."""
     before = judge.current_version
     judge.previous_version, judge.current_version = before, version
@@ -335,7 +339,7 @@ def _fitting_memory(version: JudgeVersion, value_type: ValueType) -> dict[str, A
     }
 
 
-def _summary(version: JudgeVersion) -> dict[str, Any]:
+def version_summary(version: JudgeVersion) -> dict[str, Any]:
     """What the log tells of a version; of headers the names alone, because a value may be a secret."""
     return {
         "version": version.number,

@@ -33,7 +33,7 @@ def estimate(
         OptimizerError: when the optimizer does not take the parameters.
     """
     version = judge.current_version
-    if version is None or not version.model:
+    if version is None or not version.model or version.not_runnable:
         return None
     usable, _ = labelled_traces(judge)
     if not usable:

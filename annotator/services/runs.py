@@ -115,7 +115,8 @@ def start_run_if_due(judge_pk: int) -> AlignmentRun | None:
 def _start_if_due(judge: Judge) -> AlignmentRun | None:
     if judge.alignment_policy != Judge.AlignmentPolicy.AUTOMATIC:
         return None
-    if judge.current_version is None or not judge.current_version.model:
+    version = judge.current_version
+    if version is None or not version.model or version.not_runnable:
         return None
     if judge.runs.live().exists() or not readiness_of(judge).is_ready:
         return None
@@ -211,6 +212,8 @@ def _start(
     version = judge.current_version
     if version is None or not version.model:
         raise RunError("The judge has no model yet; edit it and name one.")
+    if version.not_runnable:
+        raise RunError(version.not_runnable)
     try:
         # Wrong parameters show now, on the form, and not later in a worker.
         split_model(model or version.model)

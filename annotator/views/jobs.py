@@ -19,7 +19,6 @@ from annotator.presenters.words import DEMO_NOTICE, count, is_demo_model, money,
 from annotator.services import jobs as job_service
 from annotator.services.jobs import JobError
 from annotator.views.judges import get_judge, judge_context, list_query, posted_traces
-from judges.errors import InvalidJudgeError
 
 MOST_SELECTED = 1_000
 SHOWN_TRACES = 50
@@ -127,7 +126,7 @@ def _start(
             traces=list(traces.values_list("pk", flat=True)),
             selection=selection,
         )
-    except (JobError, InvalidJudgeError) as error:
+    except JobError as error:
         return None, str(error)
     return job, ""
 
