@@ -33,6 +33,19 @@ def experiment_of(caller: Caller, wire_id: str, *, for_writing: bool = False) ->
     return experiment
 
 
+def written_experiment(caller: Caller, wire_id: str) -> Experiment:
+    """The experiment with that id, to be written to; programs send to one over and over, so it is remembered a moment.
+
+    Raises:
+        ApiError: as `experiment_of` does.
+    """
+    known = caller.experiments.get(wire_id)
+    if known is None:
+        known = experiment_of(caller, wire_id, for_writing=True)
+        caller.experiments[wire_id] = known
+    return known
+
+
 def experiments_of(caller: Caller, wire_ids: list[str]) -> list[Experiment]:
     """Those of the ids that are experiments of the caller's team, deleted ones left out; unknown ids find nothing."""
     pks = {number_of(wire_id) for wire_id in wire_ids if wire_id != DEFAULT_ID}

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from annotator.ingest.body import read_body
 from annotator.ingest.door import MachineRequest, needs
 from annotator.ingest.errors import InvalidRequestError
-from annotator.ingest.experiment_rules import experiment_of
+from annotator.ingest.experiment_rules import written_experiment
 from annotator.ingest.limits import Limits
 from annotator.ingest.otlp import DECODERS
 from annotator.models import Scope
@@ -43,10 +43,7 @@ def export(request: MachineRequest) -> HttpResponse:
         spans = [
             replace(span, metadata=span.metadata | {"mlflow.sourceRun": run_id}) for span in spans
         ]
-    experiment = request.caller.experiments.get(wire_id)
-    if experiment is None:
-        experiment = experiment_of(request.caller, wire_id, for_writing=True)
-        request.caller.experiments[wire_id] = experiment
+    experiment = written_experiment(request.caller, wire_id)
     try:
         store_spans(experiment=experiment, spans=spans)
     except ElsewhereError as error:

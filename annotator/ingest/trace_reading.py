@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from annotator.ingest import assessments, span_json, trace_info
-from annotator.models import Span, Trace, TraceState
+from annotator.models import Assessment, Span, Trace, TraceState
 from annotator.services.tokens import Caller
 
 _POLL_SECONDS = 0.05
@@ -106,7 +106,10 @@ def encode_with_spans(
 
 def encode_infos(caller: Caller, traces: Sequence[Trace]) -> list[dict[str, Any]]:
     """TraceInfos with all their assessments."""
-    said = assessments.of_traces(caller.user, traces)
+    # Who may see what takes long to ask, and of a trace that has just come nobody has said anything.
+    pks = [trace.pk for trace in traces]
+    is_said = Assessment.objects.filter(trace__in=pks).exists()
+    said = assessments.of_traces(caller.user, traces) if is_said else {}
     return [trace_info.encode(trace, assessments=said.get(trace.pk, ())) for trace in traces]
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from annotator.ingest import assessment_codec, assessments, trace_info
 from annotator.ingest.door import MachineRequest, needs
 from annotator.ingest.errors import ForbiddenError, InvalidRequestError, NotThereError
-from annotator.ingest.experiment_rules import experiment_of
+from annotator.ingest.experiment_rules import experiment_of, written_experiment
 from annotator.ingest.message import Message
 from annotator.ingest.trace_reading import (
     awaited_trace,
@@ -41,7 +41,7 @@ def start(request: MachineRequest) -> dict[str, Any]:
     drafts = [assessment_codec.decode(Message(item)) for item in info.assessments]
     if drafts and Scope.WRITE_FEEDBACK not in request.caller.scopes:
         raise ForbiddenError("There is feedback in it, which this token may not give.")
-    experiment = experiment_of(request.caller, info.experiment_id, for_writing=True)
+    experiment = written_experiment(request.caller, info.experiment_id)
     try:
         if drafts:
             with transaction.atomic():  # the description and what was said of the trace, or neither

@@ -43,15 +43,26 @@ def span_row(span: SpanRecord) -> tuple[Any, ...]:
     )
 
 
-def any_known(trace_ids: Collection[str]) -> bool:
-    """Whether one of the traces is here."""
+def locked_traces(trace_ids: Collection[str]) -> list[Trace]:
+    """Those of the traces that are here, locked in one order so that no two writers wait for each other."""
+    names = ", ".join(f'"{field.column}"' for field in Trace._meta.concrete_fields)
     places = ", ".join(["%s"] * len(trace_ids))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f'SELECT 1 FROM "{_TRACES}" WHERE trace_id IN ({places}) LIMIT 1',  # noqa: S608 - names of our own
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    return list(
+        Trace.objects.raw(
+            f'SELECT {names} FROM "{_TRACES}" WHERE trace_id IN ({places}) ORDER BY trace_id{lock}',  # noqa: S608 - names of our own
             list(trace_ids),
         )
-        return cursor.fetchone() is not None
+    )
+
+
+def write_changes(trace: Trace, names: Collection[str]) -> None:
+    """Update columns of a trace."""
+    fields = [field for field in Trace._meta.concrete_fields if field.name in names]
+    places = ", ".join(f'"{field.column}" = %s' for field in fields)
+    values = [field.get_db_prep_save(getattr(trace, field.attname), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(f'UPDATE "{_TRACES}" SET {places} WHERE id = %s', [*values, trace.pk])  # noqa: S608
 
 
 def write_traces(traces: Sequence[Trace]) -> None:
@@ -96,13 +107,18 @@ def write_spans(rows: Iterable[tuple[int, tuple[Any, ...]]]) -> None:
 
 
 def write_facts(traces: Iterable[Trace]) -> None:
-    """Insert the facts of traces that were created just now."""
+    """Insert or replace the facts of traces; what a trace has no more is left to `store_facts`."""
     rows = [
         (*key, value, value[: TraceFact.VALUE_START])
         for trace in traces
         for key, value in facts_of(trace)
     ]
-    _insert(TraceFact._meta.db_table, _FACT_COLUMNS, rows, "")
+    _insert(
+        TraceFact._meta.db_table,
+        _FACT_COLUMNS,
+        rows,
+        "ON CONFLICT (trace_id, kind, key) DO UPDATE SET value = excluded.value, value_start = excluded.value_start",
+    )
 
 
 def _insert(table: str, columns: Sequence[str], rows: list[tuple[Any, ...]], ending: str) -> None:

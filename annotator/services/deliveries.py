@@ -14,9 +14,15 @@ from django.db import IntegrityError, OperationalError, transaction
 from annotator.models import Experiment, Trace, TraceState
 from annotator.records import SpanRecord, TraceInfoRecord
 from annotator.services import span_facts
-from annotator.services.bulk import any_known, span_row, write_facts, write_spans, write_traces
+from annotator.services.bulk import (
+    locked_traces,
+    span_row,
+    write_changes,
+    write_facts,
+    write_spans,
+    write_traces,
+)
 from annotator.services.group_commit import GroupCommit
-from annotator.services.trace_facts import store_facts
 from annotator.services.trace_text import previews_and_text
 from judges.answers import clean_text
 
@@ -153,16 +159,8 @@ def _known(deliveries: Sequence[_Delivery]) -> dict[str, _Draft]:
     """The traces that are here already, locked in one order so that no two writers wait for each other."""
     ids = {span.trace_id for delivery in deliveries for span in delivery.spans}
     ids |= {delivery.info.trace_id for delivery in deliveries if delivery.info}
-    if not any_known(ids):
-        return {}  # nearly always: most exporters send a trace in one piece
-    traces = (
-        Trace.objects.filter(trace_id__in=ids)
-        .select_related("experiment")
-        .order_by("trace_id")
-        .select_for_update(of=("self",))
-    )
     drafts: dict[str, _Draft] = {}
-    for trace in traces:
+    for trace in locked_traces(ids):
         before = {name: getattr(trace, name) for name in _CHANGING}
         trace.guessed = json.loads(json.dumps(trace.guessed))  # changed in place from here on
         drafts[trace.trace_id] = _Draft(trace=trace, before=before)
@@ -172,7 +170,7 @@ def _known(deliveries: Sequence[_Delivery]) -> dict[str, _Draft]:
 def _objection(delivery: _Delivery, drafts: dict[str, _Draft]) -> ElsewhereError | None:
     for trace_id in {span.trace_id for span in delivery.spans}:
         draft = drafts.get(trace_id)
-        if draft and draft.trace.experiment.team_id != delivery.experiment.team_id:
+        if draft and not _is_of_the_team(draft.trace, delivery.experiment):
             return ElsewhereError(
                 f"The trace {trace_id} cannot be written to; its id is in use. Nothing was stored."
             )
@@ -185,6 +183,11 @@ def _objection(delivery: _Delivery, drafts: dict[str, _Draft]) -> ElsewhereError
     return None
 
 
+def _is_of_the_team(trace: Trace, experiment: Experiment) -> bool:
+    # the trace's own experiment is nearly always this one, and then need not be loaded
+    return trace.experiment_id == experiment.pk or trace.experiment.team_id == experiment.team_id
+
+
 def _take(delivery: _Delivery, drafts: dict[str, _Draft]) -> None:
     by_trace: dict[str, list[SpanRecord]] = {}
     for span, row in zip(delivery.spans, delivery.rows, strict=True):
@@ -194,6 +197,7 @@ def _take(delivery: _Delivery, drafts: dict[str, _Draft]) -> None:
         _take_spans(drafts[trace_id].trace, spans)
     if delivery.info:
         delivery.trace = _draft(delivery.info.trace_id, delivery, drafts).trace
+        delivery.trace.experiment = delivery.experiment
         _take_info(delivery.trace, delivery.info)
 
 
@@ -273,9 +277,9 @@ def _update(draft: _Draft) -> None:
         _derive(trace)
     changed = [name for name in _CHANGING if repr(getattr(trace, name)) != repr(before[name])]
     if changed:
-        trace.save(update_fields=changed)
+        write_changes(trace, changed)
     if "tags" in changed or "metadata" in changed:
-        store_facts([trace])
+        write_facts([trace])
 
 
 def _json_preview(value: Any) -> str:
