@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from alignment.labels import Unsettled, Vote
+from alignment.labels import Unsettled
 from annotator.forms import FeedbackForm
-from annotator.models import Assessment, Judge, Kind, Label, Source, Trace, User
+from annotator.models import Assessment, Judge, Kind, Label, Settlement, Source, Trace, User
 from annotator.models.hidden import hidden_from
 from annotator.models.people import Role
-from annotator.services.labels import settle_votes
+from annotator.presenters.guidelines import ValueWords, value_words
+from annotator.services.labels import settle_votes, votes_by_trace
 from judges.values import value_key
 
 _KEYS_ON_CARDS = 9
@@ -29,12 +31,20 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelLine:
-    """What the trace counts as for the judge, or why it counts as nothing."""
+    """What the trace counts as for the judge, or why it counts as nothing.
+
+    Attributes:
+        won: How many people gave the label's value.
+        votes: How many people gave any.
+        settled_by: Who gave the value; of a label settled by hand, who settled it.
+        settled_at: When somebody settled it by hand; None for a label that the rule makes.
+    """
 
     value: Any = None
     won: int = 0
     votes: int = 0
     settled_by: str = ""
+    settled_at: datetime | None = None
     why_none: str = ""
 
 
@@ -53,6 +63,7 @@ class JudgeCard:
         restorable: The pks in `history` that the reader may put back in force.
         deletable: The pks in force that the reader may delete.
         label: What the trace teaches; None while others' answers are hidden.
+        may_settle: Whether the reader may settle the label.
         form: The form to answer with, bound when it came back.
         problem: Why the last action failed.
         saved: What was just done, as a sentence.
@@ -70,16 +81,23 @@ class JudgeCard:
     restorable: frozenset[int]
     deletable: frozenset[int]
     label: LabelLine | None
+    may_settle: bool = False
     is_blind: bool = False
     problem: str = ""
     saved: str = ""
+
+    @property
+    def guideline_values(self) -> list[ValueWords]:
+        """What the guideline in force says of each value."""
+        guideline = self.judge.guideline
+        return value_words(self.judge, guideline) if guideline else []
 
 
 def judge_cards(trace: Trace, user: User) -> tuple[list[JudgeCard], list[Assessment]]:
     """A card for each judge of the trace's experiment, by name, and every assessment that is on none of them."""
     judges = list(
         Judge.objects.filter(experiment=trace.experiment_id)
-        .select_related("current_version", "guideline")
+        .select_related("current_version", "guideline", "experiment")
         .order_by("name", "pk")
     )
     rows = list(
@@ -88,6 +106,10 @@ def judge_cards(trace: Trace, user: User) -> tuple[list[JudgeCard], list[Assessm
         .order_by("-created_at", "-pk")
     )
     labels = {label.judge_id: label for label in Label.objects.filter(trace=trace)}
+    settlements = {
+        each.judge_id: each
+        for each in Settlement.objects.in_force().filter(trace=trace).select_related("settled_by")
+    }
     sees_all = user.has_role(trace.experiment.team_id, Role.LEAD)
     is_admin = user.has_role(trace.experiment.team_id, Role.ADMIN)
     hidden = hidden_from(user, traces=[trace.pk])
@@ -96,6 +118,7 @@ def judge_cards(trace: Trace, user: User) -> tuple[list[JudgeCard], list[Assessm
             judge,
             [row for row in rows if _is_on_card(row, judge)],
             labels.get(judge.pk),
+            settlements.get(judge.pk),
             user,
             sees_all=sees_all,
             is_admin=is_admin,
@@ -140,6 +163,7 @@ def _card(
     judge: Judge,
     rows: Sequence[Assessment],
     label: Label | None,
+    settlement: Settlement | None,
     user: User,
     *,
     sees_all: bool,
@@ -167,7 +191,10 @@ def _card(
         ),
         restorable=_restorable(human, user, is_admin=is_admin),
         deletable=frozenset(row.pk for row in valid if is_admin or row.author_id == user.pk),
-        label=_label_line(judge, valid, label) if may_see or not (others or is_blind) else None,
+        label=_label_line(judge, valid, label, settlement)
+        if may_see or not (others or is_blind)
+        else None,
+        may_settle=bool(valid) and may_see and judge.may_be_settled_by(user),
         is_blind=is_blind,
     )
 
@@ -207,23 +234,21 @@ def options_of(judge: Judge) -> tuple[Option, ...]:
     )
 
 
-def _label_line(judge: Judge, valid: Sequence[Assessment], label: Label | None) -> LabelLine:
+def _label_line(
+    judge: Judge, valid: Sequence[Assessment], label: Label | None, settlement: Settlement | None
+) -> LabelLine:
     if label is not None:
         return LabelLine(
             value=label.value,
             won=label.votes.get(label.value_key, 0),
             votes=sum(label.votes.values()),
-            settled_by=label.settled_by,
+            settled_by=str(settlement.settled_by or settlement.source_id)
+            if settlement
+            else label.settled_by,
+            settled_at=settlement.settled_at if settlement else None,
         )
-    votes = [
-        Vote(
-            source_id=row.source_id,
-            value=row.value,
-            rationale=row.rationale,
-            created_at=row.created_at,
-        )
-        for row in reversed(valid)
-    ]
+    traces = {row.trace_id for row in valid}
+    votes = [vote for found in votes_by_trace(judge, traces=traces).values() for vote in found]
     settled = settle_votes(judge, votes)
     # A label that is on its way reads like none: the next look at the page shows it.
     return LabelLine(

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotator.forms import TraceFilterForm
 from annotator.http import AuthedRequest, render_either
-from annotator.models import Assessment, Experiment, Judge, JudgeVersion, Label, Role
+from annotator.models import Assessment, Experiment, Judge, JudgeVersion, Label, Role, Trace, User
+from annotator.models.hidden import hidden_from
 from annotator.permissions import require_role, role_required
 from annotator.presenters.agreement import (
     alpha_levels,
@@ -27,10 +28,12 @@ from annotator.presenters.diff import word_diff
 from annotator.presenters.learnt import learnt
 from annotator.presenters.plot import PlotPoint, line_plot, ticks_for
 from annotator.presenters.state import judge_state, meter
+from annotator.presenters.visibility import outlier_views, visibility_view
 from annotator.presenters.words import figure_from, is_demo_model, kappa_view, number
 from annotator.services import agreement as agreement_service
 from annotator.services import judges as judge_service
 from annotator.services.agreement import Agreement, VersionAgreement
+from annotator.services.first_answers import outliers_of, split_agreement
 from annotator.services.judges import JudgeServiceError
 from annotator.services.readiness import readiness_of, review_next
 from annotator.services.runs import live_run, next_run
@@ -203,7 +206,37 @@ def _overview(request: AuthedRequest, judge: Judge, agreement: Agreement | None)
         "humans_n": humans["n"],
         "human_figures": human_figures(humans, levels=alpha_levels(value_type)),
         "pair_figures": pair_figures(humans),
+        **_first_answers(request, judge),
         **_trend(judge, agreement.versions),
+    }
+
+
+def _first_answers(request: AuthedRequest, judge: Judge) -> dict[str, Any]:
+    """What seeing the verdict does to people; for leads also who answers otherwise than all others, and where."""
+    visibility = visibility_view(split_agreement(judge))
+    context: dict[str, Any] = {
+        "visibility": visibility,
+        "visibility_figures": [visibility.anchoring, visibility.gave_in],
+    }
+    if not request.user.has_role(judge.experiment.team_id, Role.LEAD):
+        return context
+    found = outliers_of(judge)
+    if not found:
+        return context
+    hidden = hidden_from(request.user).traces_of(judge.name)
+    pks = {int(item) for each in found for item in each.items} - hidden
+    people = User.objects.filter(username__in=[each.person for each in found])
+    return context | {
+        "outliers": outlier_views(
+            found,
+            names={user.username: str(user) for user in people},
+            trace_ids={
+                str(pk): trace_id
+                for pk, trace_id in Trace.objects.filter(pk__in=list(pks)[:500]).values_list(
+                    "pk", "trace_id"
+                )
+            },
+        )
     }
 
 

@@ -16,6 +16,7 @@ from annotator import keyset
 from annotator.forms import FeedbackForm, TraceFilterForm
 from annotator.http import AuthedRequest, render_either
 from annotator.models import Judge, Role, Span, Trace, User
+from annotator.presenters.guidelines import value_words
 from annotator.presenters.json_tree import raw_text
 from annotator.presenters.judge_cards import JudgeCard, card_to_open, judge_cards
 from annotator.presenters.reading import reading_of
@@ -23,6 +24,7 @@ from annotator.presenters.steps import steps_of
 from annotator.presenters.trace_rows import rows_of
 from annotator.services import feedback as feedback_service
 from annotator.services import submissions
+from annotator.services.guidelines import news_for
 
 TABS = {"reading": "Reading", "steps": "Steps", "raw": "Raw"}
 MOST_STEPS = 500
@@ -148,8 +150,10 @@ def _page(
 ) -> dict[str, Any]:
     tab = request.GET.get("view", "")
     tab = tab if tab in TABS else "reading"
+    around = _around(request, trace, cards)
     return {
-        **_around(request, trace, cards),
+        **around,
+        **_guideline_news(request, cards, around["open_judge"]),
         **trace_content(trace, tab),
         "tab": tab,
         "tabs": TABS,
@@ -177,6 +181,22 @@ def _around(request: AuthedRequest, trace: Trace, cards: list[JudgeCard]) -> dic
         "only_judge": len(cards) == 1,
         "next_judge": next((card.judge for card in cards if card.mine is None), None),
         "post_address": _address(request, trace),
+    }
+
+
+def _guideline_news(
+    request: AuthedRequest, cards: list[JudgeCard], opened: int | None
+) -> dict[str, Any]:
+    """What changed in the guideline of the judge whose card is open, since the reader's last answer."""
+    judge = next((card.judge for card in cards if card.judge.pk == opened), None)
+    news = news_for(judge, request.user) if judge else None
+    if judge is None or news is None:
+        return {"news": None}
+    values = value_words(judge, news.current, changed=news.keys)
+    return {
+        "news": news,
+        "news_judge": judge,
+        "news_values": [words for words in values if words.is_changed],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from django.urls import reverse
 from annotator.models import Assessment, Experiment, Judge, Span, Team, User
 from annotator.services.guidelines import save_guideline
 from annotator.services.judges import edit_judge
+from annotator.services.settling import settle_label
 from tests.factories import (
     QUALITY,
     create_experiment,
@@ -304,3 +306,42 @@ def test_the_judge_one_came_for_is_open(
     assert opened(f"list={quote(f'verdict={other.pk}:~none')}") == other.pk
     create_feedback(judge=judge, trace=trace, author=alice)
     assert opened() == other.pk
+
+
+def test_a_settled_label_says_who_settled_it_and_leads_on_to_settle(
+    client: Client, judge: Judge, alice: User, lena: User
+) -> None:
+    trace = create_trace(experiment=judge.experiment)
+    create_feedback(judge=judge, trace=trace, author=alice, value="good")
+    create_feedback(judge=judge, trace=trace, author=lena, value="poor")
+    settle_label(actor=lena, judge=judge, trace=trace, value="poor")
+    client.force_login(alice)
+    page = client.get(reverse("trace-detail", args=[trace.trace_id])).content.decode()
+    assert re.search(r"1 of 2, settled by lena\s+<time", page)
+    settle = reverse("judge-settle-trace", args=[judge.pk, trace.trace_id])
+    assert settle not in page
+    client.force_login(lena)
+    page = client.get(reverse("trace-detail", args=[trace.trace_id])).content.decode()
+    assert settle in page
+
+
+def test_a_changed_guideline_is_told_above_the_form_until_the_next_answer(
+    client: Client, judge: Judge, alice: User, lena: User
+) -> None:
+    trace = create_trace(experiment=judge.experiment)
+    create_feedback(judge=judge, trace=trace, author=alice, value="good")
+    save_guideline(
+        actor=lena,
+        judge=judge,
+        text="",
+        choose_when={"good": "It names a date."},
+        change_note="Dates matter now.",
+    )
+    client.force_login(alice)
+    url = reverse("trace-detail", args=[trace.trace_id])
+    page = client.get(url).content.decode()
+    assert "has changed since your last answer" in page
+    assert "Dates matter now." in page
+    assert "1 of your answers to look at again" in page
+    create_feedback(judge=judge, trace=trace, author=alice, value="good")
+    assert "has changed since your last answer" not in client.get(url).content.decode()
