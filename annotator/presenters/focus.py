@@ -97,10 +97,19 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class GuidelineChanges:
-    """What changed in the guideline since the version that the person last answered by."""
+    """What changed in the guideline since the version that the person last answered by.
+
+    Attributes:
+        since: That version's number.
+        keys: The values, by `value_key`, that are worded differently now.
+        is_text_changed: Whether the general text was rewritten.
+        note: What whoever changed it says of it.
+    """
 
     since: int
-    lines: tuple[str, ...]
+    keys: frozenset[str]
+    is_text_changed: bool
+    note: str
 
 
 @dataclass(kw_only=True)
@@ -362,15 +371,18 @@ def sees_verdict(step: Step) -> bool:
 
 def guideline_changes(old: GuidelineVersion, new: GuidelineVersion) -> GuidelineChanges | None:
     """What a person who last answered by the old version has to know of the new one; None when it reads the same."""
-    lines = []
-    for key in dict.fromkeys([*new.choose_when, *old.choose_when]):
-        before, now = old.choose_when.get(key) or "", new.choose_when.get(key) or ""
-        if before == now:
-            continue
-        lines.append(f"“{key}” now says: {now}" if now else f"“{key}” says nothing any more.")
-    if old.text.strip() != new.text.strip():
-        lines.append("The general text was rewritten; read it below.")
-    return GuidelineChanges(since=old.number, lines=tuple(lines)) if lines else None
+    keys = frozenset(
+        key
+        for name in ("choose_when", "do_not_choose", "example")
+        for key in (*getattr(new, name), *getattr(old, name))
+        if (getattr(new, name).get(key) or "") != (getattr(old, name).get(key) or "")
+    )
+    is_text_changed = old.text.strip() != new.text.strip()
+    if not keys and not is_text_changed:
+        return None
+    return GuidelineChanges(
+        since=old.number, keys=keys, is_text_changed=is_text_changed, note=new.change_note
+    )
 
 
 def skip_reasons() -> list[tuple[str, str]]:

@@ -200,9 +200,8 @@ def _after(
         if not request.htmx:
             return redirect("batch-list")
         return render(request, "batches/_result.html", {"outcome": result, "place": place})
-    screen = screen_of(
-        request, get_place(request.user, place.item.session_id, place.pk), judge=judge
-    )
+    fresh = get_place(request.user, place.item.session_id, place.pk)
+    screen = screen_of(request, fresh, judge=judge, is_part=True)
     if request.htmx:
         context = screen.context() | {"outcome": result, "place": place}
         response = render(request, "batches/_after.html", context)
@@ -228,7 +227,8 @@ def _following(screen: Screen, outcome: str) -> str:
 def _refuse(
     request: AuthedRequest, place: Assignment, judge: SessionJudge, form: FeedbackForm
 ) -> HttpResponse:
-    context = screen_of(request, place, judge=judge, form=form).context()
+    screen = screen_of(request, place, judge=judge, form=form, is_part=bool(request.htmx))
+    context = screen.context()
     return render_either(request, "batches/item.html", "batches/_side.html", context, status=422)
 
 

@@ -27,6 +27,7 @@ from annotator.models.search import verdicts_in_force
 from annotator.presenters import focus
 from annotator.presenters.batches import Batch, batch_of, ends_soon, time_left
 from annotator.presenters.focus import JudgeTab, Panel, Step, panel_of, sees_verdict
+from annotator.presenters.guidelines import ValueWords, value_words
 from annotator.services.feedback import TURN
 from annotator.views.batches import own_batch
 from annotator.views.traces import TABS, trace_content
@@ -60,6 +61,8 @@ class Screen:
             "batch": self.batch,
             "panel": self.panel,
             "progress": self.batch.progress,
+            "judge": self.step.judge,
+            "guideline_values": self._guideline_values(),
             "preferences": self.preferences,
             "keys": caps,
             "key_rows": [
@@ -80,6 +83,13 @@ class Screen:
             "about_address": "" if self.step.read_only else self.step.address,
         }
 
+    def _guideline_values(self) -> list[ValueWords]:
+        step = self.step
+        if step.guideline is None:
+            return []
+        changed = step.changes.keys if step.changes else ()
+        return value_words(step.judge, step.guideline, changed=changed)
+
 
 def screen_of(
     request: AuthedRequest,
@@ -87,12 +97,14 @@ def screen_of(
     *,
     judge: SessionJudge | None = None,
     form: FeedbackForm | None = None,
+    is_part: bool = False,
 ) -> Screen:
     """Fetch everything for one item.
 
     Args:
         judge: The judge to answer under; else the one in the address, else the first that waits.
         form: The form as it came back with what is wrong.
+        is_part: Whether only the parts around the trace are drawn, so that the trace need not be read.
     """
     user, session, trace = request.user, place.item.session, place.item.trace
     asked = list(
@@ -140,7 +152,7 @@ def screen_of(
     step.changes = _changes(user, step)
     tab = request.GET.get("view", "")
     tab = tab if tab in TABS else "reading"
-    content = trace_content(trace, tab)
+    content = {} if is_part else trace_content(trace, tab)
     reading = content.get("reading")
     if reading is not None and not (reading.turns or reading.inputs or reading.outputs):
         step.cannot_show = True

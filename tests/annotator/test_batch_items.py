@@ -356,7 +356,9 @@ def test_what_changed_in_the_guideline_since_the_last_answer_is_said(
     session = create_batch(judges=[judge], reviewers=[alice])
     page = _page(as_alice, _address(batch(session, alice)[0]))
     assert "The guideline changed since your last answers." in page
-    assert "“poor” now says: Wrong, or names no day." in page
+    assert "Changed since version 1, by which you last answered." in page
+    assert page.count("new wording</span>") == 1
+    assert page.count("Wrong, or names no day.") == 2
 
 
 def test_a_trace_that_cannot_be_shown_comes_raw_with_the_reason_to_skip_ready(
