@@ -87,7 +87,9 @@ def store_spans(*, experiment: Experiment, spans: Sequence[SpanRecord]) -> None:
     Raises:
         ElsewhereError: when one of the traces is another team's; then nothing is stored.
     """
-    _deliver(_Delivery(experiment=experiment, spans=spans, rows=[span_row(span) for span in spans]))
+    if spans:
+        rows = [span_row(span) for span in spans]
+        _deliver(_Delivery(experiment=experiment, spans=spans, rows=rows))
 
 
 def start_trace(*, experiment: Experiment, info: TraceInfoRecord) -> Trace:
