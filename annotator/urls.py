@@ -8,6 +8,7 @@ from annotator.views import activity as activity_views
 from annotator.views import batch_items as batch_item_views
 from annotator.views import batches as batch_views
 from annotator.views import disagreements as disagreement_views
+from annotator.views import drift as drift_views
 from annotator.views import feedback as feedback_views
 from annotator.views import guidelines as guideline_views
 from annotator.views import health as health_views
@@ -108,6 +109,9 @@ urlpatterns = [
     path("judges/<int:pk>/settings/", judge_settings_views.judge_settings, name="judge-settings"),
     path("judges/<int:pk>/rollback/", judge_views.judge_rollback, name="judge-rollback"),
     path("judges/<int:pk>/align/", run_views.run_start, name="run-start"),
+    path("judges/<int:pk>/drift/", drift_views.judge_drift, name="judge-drift"),
+    path("judges/<int:pk>/drift/stop/", drift_views.drift_stop, name="drift-stop"),
+    path("alarms/<int:pk>/dismiss/", drift_views.drift_dismiss, name="drift-dismiss"),
     path("versions/<int:pk>/promote/", judge_views.version_promote, name="version-promote"),
     path("jobs/<int:pk>/", job_views.job_detail, name="job-detail"),
     path("jobs/<int:pk>/cancel/", job_views.job_cancel, name="job-cancel"),
