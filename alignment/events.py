@@ -123,6 +123,19 @@ class RunContext:
         with self._lock:
             self.listener(event)
 
+    def progress(self, done: int, total: int) -> None:
+        """Say how far the optimizer is."""
+        self.emit(Progress(stage=Stage.OPTIMIZE, done=done, total=total))
+
+    def say(self, text: str) -> None:
+        """Put a line into the run's log."""
+        self.emit(LogLine(level="INFO", text=text))
+
+    @property
+    def calls_left(self) -> int | None:
+        """Model calls that the optimizer may still make; None for no bound."""
+        return self.gateway.calls_left
+
     def stop_if_cancelled(self) -> None:
         """Leave when the run was cancelled.
 

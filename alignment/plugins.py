@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from judges.base import AlignmentOptimizer
 from judges.errors import OptimizerError
@@ -47,12 +47,14 @@ class Parameter:
         type: "bool", "int", "float", "str", or "json" for anything else that JSON can hold.
         default: Its default.
         help: What it means, from the class's docstring; may be empty.
+        choices: The values of a `Literal`, where that is its annotation; else empty.
     """
 
     name: str
     type: str
     default: Any
     help: str = ""
+    choices: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +109,13 @@ def get_optimizer_class(name: str) -> type[AlignmentOptimizer]:
 
 
 def build_optimizer(
-    name: str, *, model: str | None = None, params: Mapping[str, Any] | None = None
+    name: str,
+    *,
+    model: str | None = None,
+    seed: int | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> AlignmentOptimizer:
-    """The optimizer of that name with its options.
+    """The optimizer of that name with its options; model and seed are given to one that takes them.
 
     Raises:
         OptimizerError: when there is none, it cannot be imported, or it does not take an option or its value.
@@ -118,6 +124,8 @@ def build_optimizer(
     options = dict(params or {})
     if model and _takes_model(optimizer_class):
         options["model"] = model
+    if seed is not None and "seed" in inspect.signature(optimizer_class).parameters:
+        options.setdefault("seed", seed)
     try:
         inspect.signature(optimizer_class).bind(**options)
     except TypeError as error:
@@ -165,8 +173,11 @@ def _resolve(name: str, source: OptimizerSource | EntryPoint) -> type[AlignmentO
         raise OptimizerError(
             f"The optimizer “{name}” cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-    if not (isinstance(found, type) and issubclass(found, AlignmentOptimizer)):
-        raise OptimizerError(f"The optimizer “{name}” is no subclass of AlignmentOptimizer.")
+    # A subclass of another library's AlignmentOptimizer will do: all that is asked of it is `align(judge, traces)`.
+    if not (isinstance(found, type) and callable(getattr(found, "align", None))):
+        raise OptimizerError(
+            f"The optimizer “{name}” is no optimizer: it must be a class with a method align(judge, traces)."
+        )
     return found
 
 
@@ -184,7 +195,7 @@ def _describe(name: str, source: OptimizerSource | EntryPoint) -> OptimizerInfo:
         version=version,
         parameters=_parameters(optimizer_class),
         takes_model=_takes_model(optimizer_class),
-        min_examples=optimizer_class.min_examples,
+        min_examples=int(getattr(optimizer_class, "min_examples", AlignmentOptimizer.min_examples)),
     )
 
 
@@ -195,6 +206,7 @@ def _takes_model(optimizer_class: type[AlignmentOptimizer]) -> bool:
 def _parameters(optimizer_class: type[AlignmentOptimizer]) -> tuple[Parameter, ...]:
     """The keyword-only options whose defaults JSON can hold; others cannot be kept in a row or shown in a form."""
     help_of = _help_from(inspect.getdoc(optimizer_class) or "")
+    choices_of = _choices(optimizer_class)
     parameters = []
     for parameter in inspect.signature(optimizer_class).parameters.values():
         is_option = parameter.kind is parameter.KEYWORD_ONLY and parameter.name != "model"
@@ -209,9 +221,19 @@ def _parameters(optimizer_class: type[AlignmentOptimizer]) -> tuple[Parameter, .
                     type=_type_name(parameter.default, parameter.annotation),
                     default=parameter.default,
                     help=help_of.get(parameter.name, ""),
+                    choices=choices_of.get(parameter.name, ()),
                 )
             )
     return tuple(parameters)
+
+
+def _choices(optimizer_class: type[AlignmentOptimizer]) -> dict[str, tuple[Any, ...]]:
+    """The values of every option that is annotated with a `Literal`."""
+    try:
+        hints = get_type_hints(optimizer_class.__init__)
+    except (NameError, TypeError):  # an annotation that only a type checker can read
+        return {}
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
 
 
 def _type_name(default: Any, annotation: Any) -> str:

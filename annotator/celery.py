@@ -34,7 +34,7 @@ def prepare(**_: Any) -> None:
     register_local_provider(DEMO_PROVIDER, respond)
     if settings.REDIS_URL:
         preload()
-        importlib.import_module("alignment.dspy_base")  # and with it dspy
+        importlib.import_module("alignment.dspy_bridge")  # and with it dspy
         gc.collect()
         gc.freeze()  # what is there now is shared by all children, as long as nobody writes to it
 

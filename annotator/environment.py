@@ -55,6 +55,23 @@ def envlist(name: str, *, default: list[str]) -> list[str]:
     return [part.strip() for part in os.environ.get(name, "").split(",") if part.strip()] or default
 
 
+def envpairs(name: str) -> dict[str, str]:
+    """Pairs "key=value" with commas between them; none by default.
+
+    Raises:
+        ImproperlyConfigured: when a part is no pair.
+    """
+    pairs = {}
+    for part in envlist(name, default=[]):
+        key, found, value = (piece.strip() for piece in part.partition("="))
+        if not (key and found and value):
+            raise ImproperlyConfigured(
+                f"{name} must be pairs such as name=package.module.Class, with commas; “{part}” is none."
+            )
+        pairs[key] = value
+    return pairs
+
+
 def envchoice(name: str, *, default: str, choices: list[str]) -> str:
     """One of the choices, in any case."""
     text = os.environ.get(name, "").strip() or default

@@ -15,6 +15,7 @@ from annotator.environment import (
     envchoice,
     envint,
     envlist,
+    envpairs,
     envredis,
     envurl,
     kept_secret,
@@ -252,6 +253,9 @@ ANNOTATOR_DEFAULT_MODEL = os.environ.get("ANNOTATOR_DEFAULT_MODEL") or "demo:/ju
 LLM_CONCURRENCY = envint("LLM_CONCURRENCY", default=32)
 # seconds until an unanswered call counts as failed
 LLM_TIMEOUT = envint("LLM_TIMEOUT", default=60)
+
+# optimizers beside the built-in and the installed ones: "name=package.module.Class", with commas
+OPTIMIZERS = envpairs("OPTIMIZERS")
 
 # Both are read when the libraries load: no price list from the network, no cache folder in the home directory.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

@@ -65,7 +65,9 @@ def execute_run(pk: int) -> None:
                 result = run_alignment(
                     judge=judge,
                     examples=examples,
-                    optimizer=build_optimizer(run.optimizer, model=run.model, params=run.params),
+                    optimizer=build_optimizer(
+                        run.optimizer, model=run.model, seed=run.seed, params=run.params
+                    ),
                     gateway=gateway,
                     held_out_before=frozenset(setup["held_out_before"]),
                     learnt_before=frozenset(setup["learnt_before"]),

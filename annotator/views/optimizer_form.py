@@ -134,6 +134,9 @@ def _field(parameter: Parameter, value: Any) -> forms.Field:
         "initial": value,
         "required": False,
     }
+    if parameter.choices:
+        choices = [(str(choice), str(choice)) for choice in parameter.choices]
+        return forms.ChoiceField(choices=choices, **shown)
     match parameter.type:
         case "bool":
             return forms.BooleanField(**shown)
@@ -147,7 +150,9 @@ def _field(parameter: Parameter, value: Any) -> forms.Field:
 
 
 def _value(parameter: Parameter, given: Any) -> Any:
-    """What was filled in; an empty number stands for the default."""
+    """What was filled in; an empty field stands for the default."""
+    if parameter.choices:
+        return next((c for c in parameter.choices if str(c) == given), parameter.default)
     return parameter.default if given is None else given
 
 

@@ -104,7 +104,7 @@ def test_an_optimizer_of_others_is_described_from_its_constructor() -> None:
         ("nowhere.at.all", "ModuleNotFoundError"),
         ("alignment.simba.Absent", "AttributeError"),
         ("plain", "ValueError"),
-        ("alignment.split.Split", "no subclass"),
+        ("alignment.split.Split", "a method align"),
     ],
 )
 def test_a_broken_plugin_is_listed_with_its_error_and_harms_nobody(source: str, words: str) -> None:
