@@ -10,7 +10,8 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from annotator.ingest.filter_text import Clause, Field, FilterError, Op
+from annotator.ingest.filter_text import Clause, Field
+from annotator.ingest.filter_tokens import FilterError, Op
 from annotator.models import Assessment, Kind, ProgramRun, Role, Span, TraceFact, User
 from annotator.models.feedback import AssessmentQuerySet
 from annotator.models.hidden import hidden_from, visible_assessments

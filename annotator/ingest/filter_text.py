@@ -7,18 +7,23 @@ clause := key op value | key [NOT] IN ('a', 'b') | key IS [NOT] NULL
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-LONGEST_FILTER = 10_000
+from annotator.ingest.filter_tokens import (
+    FilterError,
+    Op,
+    Reader,
+    number_of,
+    read_operator,
+    read_parts,
+    read_texts,
+    unquoted,
+)
+
 LONGEST_PATTERN = 500
 MOST_CLAUSES = 40
-MOST_VALUES = 500
-
-
-class FilterError(ValueError):
-    """The filter or order cannot be understood; the message says where and what is allowed."""
 
 
 class Field(StrEnum):
@@ -41,24 +46,6 @@ class Field(StrEnum):
     SPAN_STATUS = "span.status"
     SPAN_ATTRIBUTE = "span.attributes"
     SPAN_CONTENT = "span.content"
-
-
-class Op(StrEnum):
-    """How it is compared."""
-
-    EQ = "="
-    NE = "!="
-    LT = "<"
-    LE = "<="
-    GT = ">"
-    GE = ">="
-    LIKE = "LIKE"
-    ILIKE = "ILIKE"
-    RLIKE = "RLIKE"
-    IN = "IN"
-    NOT_IN = "NOT IN"
-    IS_NULL = "IS NULL"
-    IS_NOT_NULL = "IS NOT NULL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,28 +131,6 @@ _SORTED: dict[str, Field | None] = {
 }
 _OF_THE_TRACE = ("trace", "attribute", "attributes")
 
-_TOKEN = re.compile(
-    r"""\s*(?:
-        (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
-      | (?P<text>'(?:[^']|'')*')
-      | (?P<quoted>"[^"]*")
-      | (?P<word>[A-Za-z_](?:[\w\-/:@$]|\.(?=[\w\-/:@$]))*)
-      | (?P<op><=|>=|!=|=|<|>)
-      | (?P<mark>[(),.])
-      | (?P<ticks>`[^`]*`)
-    )""",
-    re.VERBOSE | re.ASCII,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Token:
-    kind: str
-    text: str
-
-    def is_word(self, *words: str) -> bool:
-        return self.kind == "word" and self.text.upper() in words
-
 
 def parse_filter(text: str) -> list[Clause]:
     """The clauses of a filter; none when it is empty.
@@ -173,9 +138,7 @@ def parse_filter(text: str) -> list[Clause]:
     Raises:
         FilterError: when it is not of the grammar, or a key is not compared so.
     """
-    if len(text) > LONGEST_FILTER:
-        raise FilterError(f"The filter is longer than {LONGEST_FILTER:,} characters.")
-    reader = _Reader(text)
+    reader = Reader(text)
     clauses: list[Clause] = []
     while not reader.is_at_end:
         if clauses:
@@ -205,30 +168,22 @@ def parse_order(texts: Sequence[str]) -> list[Order]:
     return orders
 
 
-def _clause(reader: _Reader) -> Clause:
+def _clause(reader: Reader) -> Clause:
     field, key, written = _key(reader)
-    op = _operator(reader)
+    op = read_operator(reader)
     if op not in _OPS[field]:
         allowed = ", ".join(each.value for each in Op if each in _OPS[field])
         raise FilterError(f"“{written}” cannot be compared with {op.value}; use {allowed}.")
     if op in _NULLS:
         return Clause(field=field, key=key, op=op)
     if op in (Op.IN, Op.NOT_IN):
-        return Clause(field=field, key=key, op=op, value=_texts(reader))
+        return Clause(field=field, key=key, op=op, value=read_texts(reader))
     return Clause(field=field, key=key, op=op, value=_value(reader, field, op, written))
 
 
-def _key(reader: _Reader) -> tuple[Field, str, str]:
+def _key(reader: Reader) -> tuple[Field, str, str]:
     """The field, the key within it, and both as they were written."""
-    first = reader.next("a key such as status or tags.name")
-    if first.kind not in ("word", "ticks"):
-        raise FilterError(f"Expected a key such as status or tags.name, not “{first.text[:60]}”.")
-    parts = [first.text.strip("`")] if first.kind == "ticks" else first.text.split(".")
-    while reader.skip_mark("."):
-        more = reader.next("the rest of a key")
-        if more.kind not in ("word", "ticks", "quoted", "number"):
-            raise FilterError(f"Expected the rest of a key, not “{more.text[:60]}”.")
-        parts.append(more.text.strip('`"') if more.kind != "word" else more.text)
+    parts = read_parts(reader)
     written = ".".join(parts)
     head, rest = parts[0], ".".join(parts[1:])
     if len(parts) == 1 and head in _ALONE:
@@ -247,23 +202,7 @@ def _key(reader: _Reader) -> tuple[Field, str, str]:
     )
 
 
-def _operator(reader: _Reader) -> Op:
-    token = reader.next("a comparison such as =")
-    if token.kind == "op":
-        return Op(token.text)
-    if token.is_word("LIKE", "ILIKE", "RLIKE", "IN"):
-        return Op(token.text.upper())
-    if token.is_word("NOT"):
-        reader.expect_word("IN")
-        return Op.NOT_IN
-    if token.is_word("IS"):
-        is_not = reader.skip_word("NOT")
-        reader.expect_word("NULL")
-        return Op.IS_NOT_NULL if is_not else Op.IS_NULL
-    raise FilterError(f"Expected a comparison such as =, not “{token.text[:60]}”.")
-
-
-def _value(reader: _Reader, field: Field, op: Op, written: str) -> str | float:
+def _value(reader: Reader, field: Field, op: Op, written: str) -> str | float:
     token = reader.next("a value")
     wants_number = field in (Field.FEEDBACK, Field.EXPECTATION) and op in (
         Op.LT,
@@ -274,13 +213,12 @@ def _value(reader: _Reader, field: Field, op: Op, written: str) -> str | float:
     if token.kind == "number":
         if field not in NUMERIC and not wants_number:
             raise FilterError(f"Put the value of “{written} {op.value}” in quotes: '{token.text}'.")
-        is_whole = len(token.text) <= 20 and not re.search(r"[.eE]", token.text)
-        return int(token.text) if is_whole else float(token.text)
+        return number_of(token)
     if token.kind not in ("text", "quoted"):
         raise FilterError(f"Put the value of “{written} {op.value}” in quotes, as in 'this'.")
     if wants_number:
         raise FilterError(f"“{written} {op.value}” compares numbers; leave out the quotes.")
-    text = _unquoted(token)
+    text = unquoted(token)
     if op in _PATTERNS and len(text) > LONGEST_PATTERN:
         raise FilterError(f"A pattern has at most {LONGEST_PATTERN} characters.")
     if op is Op.RLIKE:
@@ -289,81 +227,3 @@ def _value(reader: _Reader, field: Field, op: Op, written: str) -> str | float:
         except (re.error, RecursionError, OverflowError):
             raise FilterError(f"“{text[:100]}” is no regular expression.") from None
     return text
-
-
-def _texts(reader: _Reader) -> tuple[str, ...]:
-    if not reader.skip_mark("("):
-        raise FilterError("IN wants a list in parentheses, such as ('OK', 'ERROR').")
-    found: list[str] = []
-    while True:
-        token = reader.next("a value in quotes")
-        if token.kind not in ("text", "quoted"):
-            raise FilterError("IN wants values in quotes, such as ('OK', 'ERROR').")
-        found.append(_unquoted(token))
-        if reader.skip_mark(")"):
-            break
-        if not reader.skip_mark(","):
-            raise FilterError("IN wants commas between its values and a parenthesis at the end.")
-    if len(found) > MOST_VALUES:
-        raise FilterError(f"IN takes at most {MOST_VALUES} values.")
-    return tuple(found)
-
-
-def _unquoted(token: _Token) -> str:
-    inner = token.text[1:-1]
-    return inner.replace("''", "'") if token.kind == "text" else inner
-
-
-class _Reader:
-    """The tokens of a filter, one after the other."""
-
-    def __init__(self, text: str) -> None:
-        if re.search(r"[\x00\ud800-\udfff]", text):
-            raise FilterError("The filter holds a NUL or half a character; take that out.")
-        self._tokens = list(_tokens(text))
-        self._position = 0
-
-    @property
-    def is_at_end(self) -> bool:
-        """Whether all were read."""
-        return self._position == len(self._tokens)
-
-    def next(self, expected: str) -> _Token:
-        """The next one, which must be there."""
-        if self.is_at_end:
-            raise FilterError(f"The filter ends where {expected} should be.")
-        self._position += 1
-        return self._tokens[self._position - 1]
-
-    def skip_mark(self, mark: str) -> bool:
-        """Pass over this mark; False when something else is next."""
-        return self._skip(lambda token: token.kind == "mark" and token.text == mark)
-
-    def skip_word(self, word: str) -> bool:
-        """Pass over this word; False when something else is next."""
-        return self._skip(lambda token: token.is_word(word))
-
-    def expect_word(self, word: str) -> None:
-        """Pass over this word, which must be there."""
-        if not self.skip_word(word):
-            found = "the end" if self.is_at_end else f"“{self._tokens[self._position].text[:60]}”"
-            raise FilterError(
-                f"Expected {word}, not {found}. Conditions are joined by AND; there is no OR, no NOT and no parentheses."
-            )
-
-    def _skip(self, is_it: Callable[[_Token], bool]) -> bool:
-        if not self.is_at_end and is_it(self._tokens[self._position]):
-            self._position += 1
-            return True
-        return False
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    position, end = 0, len(text.rstrip())
-    while position < end:
-        found = _TOKEN.match(text, position)
-        if found is None or not found.lastgroup:
-            rest = text[position:].lstrip()
-            raise FilterError(f"The filter cannot be understood from “{rest[:60]}” on.")
-        yield _Token(kind=found.lastgroup, text=found[found.lastgroup])
-        position = found.end()

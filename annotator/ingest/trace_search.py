@@ -21,11 +21,11 @@ from annotator.ingest.filter_sql import EPOCH, NAME_TAG, RUN_KEY, narrowed
 from annotator.ingest.filter_text import (
     Clause,
     Field,
-    FilterError,
     Order,
     parse_filter,
     parse_order,
 )
+from annotator.ingest.filter_tokens import FilterError
 from annotator.ingest.message import Message
 from annotator.ingest.trace_reading import encode_infos
 from annotator.models import Experiment, Scope, Trace, TraceFact

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from annotator.ingest.filter_text import (
     Clause,
     Field,
-    FilterError,
-    Op,
     Order,
     parse_filter,
     parse_order,
 )
+from annotator.ingest.filter_tokens import FilterError, Op
 
 UNDERSTOOD = [
     ("status = 'OK'", Field.STATUS, "", Op.EQ, "OK"),
