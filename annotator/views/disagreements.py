@@ -12,15 +12,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotator.http import AuthedRequest
-from annotator.models import Assessment, Cause, DisagreementCause, Judge, Trace
+from annotator.models import Assessment, Cause, DisagreementCause, FeedbackSession, Judge, Trace
 from annotator.permissions import require_settler
 from annotator.presenters.disagreements import (
     clusters_of,
     totals_of,
     workbench_rows,
 )
+from annotator.presenters.visibility import visibility_view
 from annotator.services.causes import CauseError, forget_cause, record_cause
 from annotator.services.disagreements import DisagreementRow, disagreements_in
+from annotator.services.first_answers import split_agreement
 from annotator.views.disagreement_filter import (
     ALL,
     KINDS,
@@ -52,6 +54,7 @@ def judge_disagreements(request: AuthedRequest, pk: int) -> HttpResponse:
         "filter": listed,
         "list_query": listed.to_query(),
         "may_settle": judge.may_be_settled_by(request.user),
+        **(_in_session(judge, listed.session) if listed.session else {}),
         **_ways_to_look(listed, every, tags),
     }
     return render(request, "disagreements/list.html", ctx)
@@ -129,6 +132,15 @@ def rows_after(rows: list[DisagreementRow], place: str) -> list[DisagreementRow]
         return rows
     key = tuple(-int(part) for part in parts)
     return [row for row in rows if row.key > key]
+
+
+def _in_session(judge: Judge, session: FeedbackSession) -> dict[str, Any]:
+    """Agreement in one session, apart by what people had seen."""
+    visibility = visibility_view(split_agreement(judge, session=session))
+    return {
+        "visibility": visibility,
+        "visibility_figures": [visibility.anchoring, visibility.gave_in],
+    }
 
 
 def _ways_to_look(

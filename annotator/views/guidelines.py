@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -10,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotator.http import AuthedRequest
-from annotator.models import Cause, DisagreementCause, GuidelineVersion, Judge, Role, Trace
+from annotator.models import Cause, DisagreementCause, Goal, GuidelineVersion, Judge, Role, Trace
 from annotator.permissions import require_role
 from annotator.presenters.diff import word_diff
 from annotator.presenters.guidelines import plain_text, value_words
@@ -21,6 +22,7 @@ from annotator.views.judges import get_judge, judge_context, trace_url
 
 MOST_GAPS = 50
 PAGE_SIZE = 30
+MOST_IN_SESSION = 60
 
 
 @require_http_methods(["GET", "POST"])
@@ -79,8 +81,17 @@ def judge_rereview(request: AuthedRequest, pk: int) -> HttpResponse:
         "total": len(touched),
         "next": rows[-1].trace_pk if len(rest) > PAGE_SIZE else None,
         "is_own": not may_lead,
+        **(_session_of(judge, [row.trace_pk for row in touched]) if may_lead else {}),
     }
     return render(request, "guidelines/rereview.html", ctx)
+
+
+def _session_of(judge: Judge, traces: list[int]) -> dict[str, Any]:
+    """The address part with which the builder takes these traces, as many as an address holds."""
+    known = Trace.objects.without_content().in_bulk(traces[:MOST_IN_SESSION])
+    names = [known[pk].trace_id for pk in traces[:MOST_IN_SESSION] if pk in known]
+    query = {"judge": judge.pk, "goal": Goal.SETTLE, "traces": ",".join(names)}
+    return {"session_query": urlencode(query) if names else "", "session_size": len(names)}
 
 
 def _open_gaps(judge: Judge) -> list[DisagreementCause]:

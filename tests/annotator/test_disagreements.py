@@ -15,6 +15,8 @@ from annotator.models import DisagreementCause, Judge, Team, Trace, User
 from annotator.services.causes import record_cause
 from annotator.services.judges import update_settings
 from tests.factories import (
+    answer,
+    assignment_of,
     create_experiment,
     create_feedback,
     create_judge,
@@ -189,12 +191,17 @@ def test_a_session_narrows_the_list_to_its_traces(
     client: Client, judge: Judge, alice: User, lena: User
 ) -> None:
     disputed(judge, {alice: "poor"})
-    inside = disputed(judge, {alice: "poor"})
-    session = create_session(judge=judge, traces=[inside], actor=lena, is_open=False)
+    inside = create_trace(experiment=judge.experiment)
+    create_verdict(judge=judge, trace=inside, value="good")
+    session = create_session(judge=judge, traces=[inside], reviewers=[alice], actor=lena)
+    place = assignment_of(user=alice, session=session, trace=inside)
+    answer(user=alice, assignment=place, judge=judge, value="poor")
     client.force_login(lena)
     text = page(client, judge, f"?session={session.pk}")
     assert rows(text) == [inside.pk]
     assert session.name in text
+    assert "What seeing the verdict does in this session" in text
+    assert "in this session" not in page(client, judge)
 
 
 def test_experts_see_only_what_they_answered_and_cannot_decide(

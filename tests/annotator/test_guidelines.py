@@ -174,6 +174,7 @@ def test_only_answers_whose_value_is_worded_differently_are_looked_at_again(
     assert answered["good"].trace_id in page
     assert answered["poor"].trace_id not in page
     assert "by guideline 1" in page
+    assert f"goal=SETTLE&amp;traces={answered['good'].trace_id}" in page
     assert "1 trace was answered by a wording" in show(client, judge)
     client.force_login(alice)
     assert "1 trace you answered by a wording" in show(client, judge)
