@@ -1,4 +1,4 @@
-"""The demo world as rows: people, traces with spans, a judge with its verdicts, and what the experts said."""
+"""The demo world as rows: people, traces with spans, a judge with its verdicts, what the experts said, and sessions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from alignment.labels import Side, Sides
 from annotator.demo.answers import DemoTrace
+from annotator.demo.sessions import seed_sessions
 from annotator.demo.world import DemoWorld, demo_world, initial_verdicts
 from annotator.models import (
     ActivityLog,
@@ -55,6 +56,7 @@ def seed_demo() -> bool:
     _verdicts(judge, traces)
     _feedback(world, judge, users, traces, now)
     refresh_labels(judge=judge)
+    seed_sessions(judge=judge, users=users, now=now)
     return True
 
 

@@ -11,12 +11,17 @@ from alignment.sides import Side
 from annotator.demo.seed import seed_demo
 from annotator.demo.world import demo_world, initial_verdicts, settled_labels
 from annotator.models import (
+    WAITING,
     ActivityLog,
     AlignmentRun,
     Assessment,
+    Assignment,
+    AssignmentState,
+    FeedbackSession,
     Judge,
     Label,
     Membership,
+    SessionStatus,
     Span,
     Team,
     Trace,
@@ -121,3 +126,22 @@ def test_the_first_judge_is_mediocre_and_both_kinds_of_figures_exist(judge: Judg
     assert first.agreement.n == 57
     assert 0.2 < (first.agreement.accuracy.value or 0) < 0.6
     assert agreement.humans.krippendorff_alpha["ordinal"].value is not None
+
+
+def test_one_session_runs_with_progress_and_one_is_planned(judge: Judge):
+    running = FeedbackSession.objects.get(status=SessionStatus.OPEN)
+    planned = FeedbackSession.objects.get(status=SessionStatus.SCHEDULED)
+    done = Assignment.objects.filter(item__session=running, state=AssignmentState.DONE)
+    waiting = Assignment.objects.filter(item__session=running, state__in=WAITING)
+
+    assert done.count() == 12
+    assert not done.filter(assessments=None).exists()
+    assert set(waiting.values_list("reviewer__user__username", flat=True)) == {
+        "admin",
+        "expert1",
+        "expert2",
+        "expert3",
+    }
+    assert planned.opens_at is not None
+    assert planned.opens_at > timezone.now()
+    assert planned.reviewers.count() == 4
