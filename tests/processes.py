@@ -210,10 +210,8 @@ class WebProcess:
 
     def __init__(self, **env: str) -> None:
         self.port = free_port()
-        with override_settings(PORT=self.port):
-            _, *command = next(program.command for program in programs() if program.name == "web")
-        self.process = Process(command, {**_test_database(), "PORT": str(self.port), **env})
-        self.process.wait_for("Booting worker")
+        self._env = {**_test_database(), "PORT": str(self.port), **env}
+        self.process = self._start()
 
     @property
     def url(self) -> str:
@@ -223,6 +221,18 @@ class WebProcess:
     def kill(self) -> None:
         """kill -9 for the server and its children."""
         self.process.kill()
+
+    def restart(self) -> None:
+        """Start another in its place, at the same port."""
+        self.kill()
+        self.process = self._start()
+
+    def _start(self) -> Process:
+        with override_settings(PORT=self.port):
+            _, *command = next(program.command for program in programs() if program.name == "web")
+        process = Process(command, self._env)
+        process.wait_for("Booting worker")
+        return process
 
 
 @contextmanager

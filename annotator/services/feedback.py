@@ -24,7 +24,11 @@ from annotator.models.feedback import AssessmentQuerySet
 from annotator.models.hidden import hidden_from
 from annotator.models.people import Role
 from annotator.services import log
-from annotator.services.labels import lock_judge, look_at_readiness, refresh_label
+from annotator.services.labels import (
+    lock_judge,
+    look_at_readiness,
+    refresh_label_under_lock,
+)
 from judges.answers import clean_text
 from judges.values import InvalidValueError, Value, value_key
 
@@ -107,7 +111,8 @@ def add_feedback(
             raise FeedbackError("Choose a value or say that it cannot be judged, not both.")
         earlier = _in_force(trace.pk, span_id, judge.name, author.username, author.pk)
         superseded = earlier.order_by("-created_at", "-pk").first()
-        earlier.update(valid=False, updated_at=timezone.now())
+        if superseded is not None:
+            earlier.update(valid=False, updated_at=timezone.now())
         has_verdict = Assessment.objects.verdicts().filter(trace=trace, name=judge.name).exists()
         if given is None:
             is_hidden = (trace.pk, judge.name) in hidden_from(author, traces=[trace.pk])
@@ -241,7 +246,7 @@ def _after_change(
     before: object = None,
     after: object = None,
 ) -> None:
-    refresh_label(trace=feedback.trace, judge=judge)
+    refresh_label_under_lock(trace=feedback.trace, judge=judge)
     log.record(
         actor=actor,
         action=action,

@@ -136,13 +136,20 @@ def refresh_label(*, trace: Trace, judge: Judge) -> Label | None:
     """Make, change or remove the label of one trace, after an answer on it changed."""
     with transaction.atomic():
         lock_judge(judge)
-        settled = settle_votes(judge, votes_by_trace(judge, traces=[trace.pk]).get(trace.pk, []))
-        if isinstance(settled, Unsettled):
-            Label.objects.filter(trace=trace, judge=judge).delete()
-            return None
-        label, _ = Label.objects.update_or_create(
-            trace=trace, judge=judge, defaults=_columns(settled)
-        )
+        return refresh_label_under_lock(trace=trace, judge=judge)
+
+
+def refresh_label_under_lock(*, trace: Trace, judge: Judge) -> Label | None:
+    """The same for who has locked the judge already, as each answer does: it is the busiest write there is."""
+    settled = settle_votes(judge, votes_by_trace(judge, traces=[trace.pk]).get(trace.pk, []))
+    labels = Label.objects.filter(trace=trace, judge=judge)
+    if isinstance(settled, Unsettled):
+        labels.delete()
+        return None
+    label = labels.first() or Label(trace=trace, judge=judge)
+    for name, value in _columns(settled).items():
+        setattr(label, name, value)
+    label.save()
     return label
 
 
@@ -187,8 +194,11 @@ def refresh_labels(*, judge: Judge) -> int:
 def look_at_readiness(judge: Judge) -> None:
     """Have a worker see, once this transaction stands, whether the judge can now be aligned."""
     automatic = Judge.objects.filter(pk=judge.pk, alignment_policy=Judge.AlignmentPolicy.AUTOMATIC)
-    if automatic.update(readiness_due_at=timezone.now()):
+    now = timezone.now()
+    if automatic.filter(readiness_due_at=None).update(readiness_due_at=now):
         send_on_commit(tasks.start_run_if_due, [judge.pk])
+    else:  # a message is on its way; whoever gets it looks again when this changed while they looked
+        automatic.update(readiness_due_at=now)
 
 
 def settled_by_trace(settle_all: Settler, votes: Mapping[int, list[Vote]]) -> dict[int, Settled]:

@@ -25,6 +25,8 @@ from judges.values import value_key
 
 logger = logging.getLogger(__name__)
 
+# Labels that keep changing are left to `reconcile` after so many looks.
+MOST_LOOKS = 5
 UNDER_WAY = "A run of this judge is under way; wait for it or cancel it."
 
 
@@ -97,18 +99,20 @@ def start_run_if_due(judge_pk: int) -> AlignmentRun | None:
 
     Two workers may see at the same moment that a judge is ready: the database's constraints let one start it.
     """
-    judge = (
-        Judge.objects.select_related("current_version", "experiment__team")
-        .filter(pk=judge_pk)
-        .first()
-    )
-    if judge is None:
-        return None
-    run = _start_if_due(judge)
-    # Only if nothing changed while we looked; else the next look is still due.
-    Judge.objects.filter(pk=judge.pk, readiness_due_at=judge.readiness_due_at).update(
-        readiness_due_at=None
-    )
+    run = None
+    for _ in range(MOST_LOOKS):
+        judge = (
+            Judge.objects.select_related("current_version", "experiment__team")
+            .filter(pk=judge_pk)
+            .first()
+        )
+        if judge is None:
+            return None
+        run = _start_if_due(judge) or run
+        # Only if nothing changed while we looked; else we look again, because no other message comes.
+        unchanged = Judge.objects.filter(pk=judge.pk, readiness_due_at=judge.readiness_due_at)
+        if unchanged.update(readiness_due_at=None):
+            break
     return run
 
 

@@ -248,7 +248,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_labels(
 ) -> None:
     for _ in range(40):
         answer(create_trace(experiment=experiment), judge.name, anna="good")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         refresh_labels(judge=judge)
     with django_assert_num_queries(3):
         preview_rule(judge=judge, rule=LabelRule.UNANIMOUS)
