@@ -23,8 +23,11 @@ for name in (
     "ANNOTATOR_DEFAULT_MODEL",
     "CSRF_TRUSTED_ORIGINS",
     "DEBUG",
+    "EMAIL_HOST",
+    "HOLD_SECONDS",
     "LOG_DEBUG",
     "PORT",
+    "SITE_URL",
 ):
     os.environ.pop(name, None)
 

@@ -15,7 +15,7 @@ from icalendar import Calendar, Event
 from annotator.models import FeedbackSession, Notification, NotificationKind, SessionStatus, User
 from annotator.services.opt_out import off_token
 
-_WITH_DATE = (NotificationKind.SCHEDULED, NotificationKind.CHANGED)
+_WITH_DATE = (NotificationKind.SCHEDULED, NotificationKind.OPENED, NotificationKind.CHANGED)
 
 
 def single_mail(notification: Notification) -> EmailMultiAlternatives:

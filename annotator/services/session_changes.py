@@ -117,8 +117,8 @@ def change_session(
                 "left": [user.username for user in change.left],
             },
         )
-        session_mail.announce(session, to=change.joined)
-        session_mail.call_off(session, to=change.left)
+        session_mail.announce(session, now=now, to=change.joined)
+        session_mail.call_off(session, now=now, to=change.left)
         joined = {user.pk for user in change.joined}
         session_mail.tell_moved(
             session,
@@ -235,7 +235,7 @@ def extend(
             before={"closes_at": before and before.isoformat()},
             after={"closes_at": closes_at.isoformat(), "grace_minutes": minutes},
         )
-        session_mail.tell_time(session)
+        session_mail.tell_time(session, now=now)
     return session
 
 

@@ -70,9 +70,9 @@ def remind(*, now: datetime) -> None:
         length = session.closes_at - session.opens_at
         # A session that is shorter than two reminders is reminded of by its opening alone.
         if length > 2 * session_mail.LAST_PART and now >= session.opens_at + length / 2:
-            session_mail.tell_half_time(session)
+            session_mail.tell_half_time(session, now=now)
         if length > session_mail.LAST_PART and now >= session.closes_at - session_mail.LAST_PART:
-            session_mail.tell_last_hour(session)
+            session_mail.tell_last_hour(session, now=now)
 
 
 def tell_of_runs(*, now: datetime) -> None:

@@ -22,109 +22,127 @@ from annotator.services.notifications import Message, tell
 LAST_PART = timedelta(hours=1)
 
 
-def announce(session: FeedbackSession, *, to: Iterable[User] | None = None) -> int:
+def announce(session: FeedbackSession, *, now: datetime, to: Iterable[User] | None = None) -> int:
     """Invite the reviewers, with a calendar file."""
     users = _reviewers(session) if to is None else list(to)
     batches = waiting_items(session)
     return tell(
-        _message(
-            session,
-            user,
-            NotificationKind.SCHEDULED,
-            key=f"scheduled {session.pk} {user.pk}",
-            subject=f"Feedback session: {session.name}",
-            sentence=f"You have {_items(batches.get(user.pk, 0))} to review in “{session.name}”, {_window(session)}.",
-            button="Open the session",
-        )
-        for user in users
+        (
+            _message(
+                session,
+                user,
+                NotificationKind.SCHEDULED,
+                key=f"scheduled {session.pk} {user.pk}",
+                subject=f"Feedback session: {session.name}",
+                sentence=f"You have {_items(batches.get(user.pk, 0))} to review in “{session.name}”, {_window(session)}.",
+                button="Open the session",
+            )
+            for user in users
+        ),
+        now=now,
     )
 
 
-def call_off(session: FeedbackSession, *, to: Iterable[User] | None = None) -> int:
+def call_off(session: FeedbackSession, *, now: datetime, to: Iterable[User] | None = None) -> int:
     """Tell the reviewers that it does not take place, or not with them."""
     return tell(
-        _message(
-            session,
-            user,
-            NotificationKind.CHANGED,
-            key=f"cancelled {session.pk} {user.pk}",
-            subject=f"Cancelled: {session.name}",
-            sentence=f"“{session.name}” was cancelled; what you have answered is kept.",
-            button="Open Annotator",
-            path="/",
-        )
-        for user in (_reviewers(session) if to is None else to)
+        (
+            _message(
+                session,
+                user,
+                NotificationKind.CHANGED,
+                key=f"cancelled {session.pk} {user.pk}",
+                subject=f"Cancelled: {session.name}",
+                sentence=f"“{session.name}” was cancelled; what you have answered is kept.",
+                button="Open Annotator",
+                path="/",
+            )
+            for user in (_reviewers(session) if to is None else to)
+        ),
+        now=now,
     )
 
 
-def tell_time(session: FeedbackSession, *, to: Iterable[User] | None = None) -> int:
+def tell_time(session: FeedbackSession, *, now: datetime) -> int:
     """Tell the reviewers of another window, with a calendar file that replaces the earlier one."""
     return tell(
-        _message(
-            session,
-            user,
-            NotificationKind.CHANGED,
-            key=f"time {session.pk} {session.revision} {user.pk}",
-            subject=f"New time: {session.name}",
-            sentence=f"“{session.name}” is now {_window(session)}.",
-            button="Open the session",
-        )
-        for user in (_reviewers(session) if to is None else to)
+        (
+            _message(
+                session,
+                user,
+                NotificationKind.CHANGED,
+                key=f"time {session.pk} {session.revision} {user.pk}",
+                subject=f"New time: {session.name}",
+                sentence=f"“{session.name}” is now {_window(session)}.",
+                button="Open the session",
+            )
+            for user in _reviewers(session)
+        ),
+        now=now,
     )
 
 
-def tell_opened(session: FeedbackSession) -> int:
+def tell_opened(session: FeedbackSession, *, now: datetime) -> int:
     """Tell the reviewers that they can begin."""
     batches = waiting_items(session)
     return tell(
-        _message(
-            session,
-            user,
-            NotificationKind.OPENED,
-            key=f"opened {session.pk} {user.pk}",
-            subject=f"Open now: {session.name}",
-            sentence=f"“{session.name}” is open until {_time(session, session.closes_at)}, with {_items(batches.get(user.pk, 0))} for you.",
-            button="Start reviewing",
-        )
-        for user in _reviewers(session)
+        (
+            _message(
+                session,
+                user,
+                NotificationKind.OPENED,
+                key=f"opened {session.pk} {user.pk}",
+                subject=f"Open now: {session.name}",
+                sentence=f"“{session.name}” is open until {_time(session, session.closes_at)}, with {_items(batches.get(user.pk, 0))} for you.",
+                button="Start reviewing",
+            )
+            for user in _reviewers(session)
+        ),
+        now=now,
     )
 
 
-def tell_half_time(session: FeedbackSession) -> int:
+def tell_half_time(session: FeedbackSession, *, now: datetime) -> int:
     """Tell those who have done nothing yet that half the time is over."""
     begun = Assignment.objects.filter(item__session=session).exclude(state=AssignmentState.TODO)
     idle = _reviewers(session, but=set(begun.values_list("reviewer_id", flat=True)))
     batches = waiting_items(session)
     return tell(
-        _message(
-            session,
-            user,
-            NotificationKind.HALF_TIME,
-            key=f"half time {session.pk} {session.revision} {user.pk}",
-            subject=f"Half the time is over: {session.name}",
-            sentence=f"Half the time of “{session.name}” is over and {_items(batches[user.pk])} wait for you.",
-            button="Start reviewing",
-        )
-        for user in idle
-        if batches.get(user.pk)
+        (
+            _message(
+                session,
+                user,
+                NotificationKind.HALF_TIME,
+                key=f"half time {session.pk} {session.revision} {user.pk}",
+                subject=f"Half the time is over: {session.name}",
+                sentence=f"Half the time of “{session.name}” is over and {_items(batches[user.pk])} wait for you.",
+                button="Start reviewing",
+            )
+            for user in idle
+            if batches.get(user.pk)
+        ),
+        now=now,
     )
 
 
-def tell_last_hour(session: FeedbackSession) -> int:
+def tell_last_hour(session: FeedbackSession, *, now: datetime) -> int:
     """Tell those who have items left that the last hour has begun."""
     batches = waiting_items(session)
     return tell(
-        _message(
-            session,
-            user,
-            NotificationKind.LAST_HOUR,
-            key=f"last hour {session.pk} {session.revision} {user.pk}",
-            subject=f"Last hour: {session.name}",
-            sentence=f"“{session.name}” closes at {_time(session, session.closes_at)}, and {_items(batches[user.pk])} wait for you.",
-            button="Go on reviewing",
-        )
-        for user in _reviewers(session)
-        if batches.get(user.pk)
+        (
+            _message(
+                session,
+                user,
+                NotificationKind.LAST_HOUR,
+                key=f"last hour {session.pk} {session.revision} {user.pk}",
+                subject=f"Last hour: {session.name}",
+                sentence=f"“{session.name}” closes at {_time(session, session.closes_at)}, and {_items(batches[user.pk])} wait for you.",
+                button="Go on reviewing",
+            )
+            for user in _reviewers(session)
+            if batches.get(user.pk)
+        ),
+        now=now,
     )
 
 

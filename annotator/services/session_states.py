@@ -64,17 +64,22 @@ def schedule_session(
         session.status = SessionStatus.SCHEDULED
         session.save(update_fields=["status"])
         record(actor, "scheduled", session, after={"answers": plan.answers})
-        session_mail.announce(session)
         if session.opens_at and session.opens_at <= now:
             open_session(session=session, now=now)
+        else:
+            session_mail.announce(session, now=now)
     return session
 
 
 def open_session(*, session: FeedbackSession, now: datetime, actor: User | None = None) -> bool:
     """Let the reviewers begin; whether it was waiting for that."""
-    return _move(
-        session, (SessionStatus.SCHEDULED,), SessionStatus.OPEN, "opened", actor, opened_at=now
-    )
+    with transaction.atomic():
+        moved = _move(
+            session, (SessionStatus.SCHEDULED,), SessionStatus.OPEN, "opened", actor, opened_at=now
+        )
+        if moved:
+            session_mail.tell_opened(session, now=now)
+    return moved
 
 
 def begin_grace(*, session: FeedbackSession, now: datetime, actor: User | None = None) -> bool:
@@ -128,6 +133,7 @@ def cancel_session(
     *, actor: User | None, session: FeedbackSession, now: datetime | None = None
 ) -> bool:
     """Call it off before its end. Answers that were given stay feedback."""
+    now = now or timezone.now()
     with transaction.atomic():
         was_announced = session.status != SessionStatus.DRAFT
         moved = _move(
@@ -136,10 +142,10 @@ def cancel_session(
             SessionStatus.CANCELLED,
             "cancelled",
             actor,
-            closed_at=now or timezone.now(),
+            closed_at=now,
         )
         if moved and was_announced:
-            session_mail.call_off(session)
+            session_mail.call_off(session, now=now)
     return moved
 
 
