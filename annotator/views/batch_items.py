@@ -227,7 +227,7 @@ def _following(screen: Screen, outcome: str) -> str:
 def _refuse(
     request: AuthedRequest, place: Assignment, judge: SessionJudge, form: FeedbackForm
 ) -> HttpResponse:
-    screen = screen_of(request, place, judge=judge, form=form, is_part=bool(request.htmx))
+    screen = screen_of(request, place, judge=judge, form=form)
     context = screen.context()
     return render_either(request, "batches/item.html", "batches/_side.html", context, status=422)
 

@@ -29,6 +29,7 @@ from annotator.presenters.batches import Batch, batch_of, ends_soon, time_left
 from annotator.presenters.focus import JudgeTab, Panel, Step, panel_of, sees_verdict
 from annotator.presenters.guidelines import ValueWords, value_words
 from annotator.services.feedback import TURN
+from annotator.services.guidelines import pinned_examples
 from annotator.views.batches import own_batch
 from annotator.views.traces import TABS, trace_content
 
@@ -46,6 +47,7 @@ class Screen:
     keys: KeyMap
     tab: str
     content: dict[str, Any]
+    guideline: list[ValueWords]
 
     def context(self) -> dict[str, Any]:
         """The templates' names."""
@@ -62,7 +64,7 @@ class Screen:
             "panel": self.panel,
             "progress": self.batch.progress,
             "judge": self.step.judge,
-            "guideline_values": self._guideline_values(),
+            "guideline_values": self.guideline,
             "preferences": self.preferences,
             "keys": caps,
             "key_rows": [
@@ -82,13 +84,6 @@ class Screen:
             "time_left": time_left(until, now),
             "about_address": "" if self.step.read_only else self.step.address,
         }
-
-    def _guideline_values(self) -> list[ValueWords]:
-        step = self.step
-        if step.guideline is None:
-            return []
-        changed = step.changes.keys if step.changes else ()
-        return value_words(step.judge, step.guideline, changed=changed)
 
 
 def screen_of(
@@ -165,7 +160,17 @@ def screen_of(
         keys=keys,
         tab=tab,
         content=content,
+        guideline=[] if is_part else _guideline(user, step),
     )
+
+
+def _guideline(user: User, step: Step) -> list[ValueWords]:
+    """What the guideline says of each value, with the settled traces that stand for it."""
+    if step.guideline is None:
+        return []
+    pinned = pinned_examples(step.judge, user=user, besides=step.assignment.item.trace)
+    changed = step.changes.keys if step.changes else ()
+    return value_words(step.judge, step.guideline, pinned=pinned, changed=changed)
 
 
 def _wanted(

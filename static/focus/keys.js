@@ -1,6 +1,7 @@
 // One key, one action. The keys are the person's own and stand on the controls; a control asks for its key by data-do.
 import { hit, isVisible, screen, TEXT_INPUTS } from "./page.js";
 import { choose, disarm, submit } from "./answer.js";
+import { quote } from "./reading.js";
 
 let actions = {};
 
@@ -19,6 +20,7 @@ function perform(action) {
   const choice = /^choose_([1-9])$/.exec(action)?.[1];
   if (choice) return choose(Number(choice));
   if (action === "submit") return submit();
+  if (action === "quote") return quote(); // its button comes up a moment after the words are selected
   const control = [...document.querySelectorAll(`[data-do="${action}"]`)].find(isVisible);
   if (!control || control.disabled) return false;
   hit(control);

@@ -112,10 +112,10 @@ function offerQuote() {
   button.style.top = `${box.top > 110 ? box.top - button.offsetHeight - 8 : box.bottom + 8}px`;
 }
 
-function quote() {
+export function quote() {
   const choice = selected();
   const box = answerForm().querySelector("[name=rationale]");
-  if (!choice || box.readOnly) return;
+  if (!choice || box.readOnly) return false;
   const line = `“${choice.words}” (${placeOf(choice.range.startContainer)})`;
   box.value = box.value.trim() ? `${box.value.trimEnd()}\n${line}\n` : `${line}\n`;
   getSelection().removeAllRanges();
@@ -123,6 +123,7 @@ function quote() {
   box.focus();
   box.setSelectionRange(box.value.length, box.value.length);
   hit(box);
+  return true;
 }
 
 export function startReading() {

@@ -21,6 +21,11 @@ export function markState(step, judge, state) {
 }
 
 function remark() {
+  const here = answerForm().dataset.step;
+  for (const link of document.querySelectorAll("[data-place] a")) {
+    if (link.closest("[data-place]").dataset.place === here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   for (const { step, judge, state, whole } of marks.values()) {
     const tab = document.querySelector(`#focus-tabs-${step} [data-judge-tab="${judge}"]`);
     const place = document.querySelector(`[data-place="${step}"]`);
@@ -103,10 +108,6 @@ function leaveWhenSent(address) {
 function start({ isFirst }) {
   const form = answerForm();
   remark();
-  for (const link of document.querySelectorAll("[data-place] a")) {
-    const isHere = link.closest("[data-place]").dataset.place === form.dataset.step;
-    if (isHere) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
-  }
   document.querySelector("[data-judge-name]").textContent = form.dataset.judgeName;
   tell("step:start", { isFirst });
   if (!isFirst) document.querySelector(".focus-title").focus({ preventScroll: true });

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -369,6 +371,19 @@ def test_a_trace_that_cannot_be_shown_comes_raw_with_the_reason_to_skip_ready(
     page = _page(as_alice, _address(batch(session, alice)[0]))
     assert "This trace cannot be shown for reading" in page
     assert 'value="CANNOT_DISPLAY" autofocus' in page
+
+
+def test_the_time_left_is_told_in_the_last_hour(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    for minutes, is_told in ((30, True), (90, False)):
+        session = create_batch(
+            judges=[judge],
+            reviewers=[alice],
+            closes_at=timezone.now() + timedelta(minutes=minutes, seconds=-5),
+        )
+        page = _page(as_alice, _address(batch(session, alice)[0]))
+        assert ("30 min left" in page) is is_told
 
 
 def test_a_filter_that_hides_everything_can_be_cleared(

@@ -13,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 from annotator.models import Assessment, Assignment, FeedbackSession, Judge, Preferences, Team, User
 from annotator.presenters.words import DASH
 from tests.annotator.batch_world import batch, create_batch
-from tests.factories import create_experiment, create_judge, create_trace
+from tests.factories import create_experiment, create_feedback, create_judge, create_trace
 from tests.processes import eventually
 
 CHAT = {
@@ -314,6 +314,78 @@ def test_a_turn_is_rated_alone_before_the_whole_trace(
     expect(page.get_by_text("Your batch is done.")).to_be_visible()
     given = Assessment.objects.human().filter(author=alice).order_by("pk")
     assert [(row.span_id, row.value) for row in given] == [("turn-2", "poor"), ("", "excellent")]
+
+
+def test_a_warm_up_item_explains_itself_before_it_goes_on(
+    open_batch: Callable[[FeedbackSession], None],
+    page: Page,
+    alice: User,
+    lena: User,
+    judge: Judge,
+) -> None:
+    settled = create_trace(experiment=judge.experiment, question="An old question")
+    create_feedback(judge=judge, trace=settled, author=lena, value="poor", rationale="No day.")
+    open_batch(create_batch(judges=[judge], reviewers=[alice], items=1, warm_up_items=1))
+    _title(page, "An old question")
+    page.keyboard.press("1")
+    expect(page.get_by_text("It was settled as")).to_be_visible()
+    expect(page.get_by_text("No day.")).to_be_visible()
+    page.keyboard.press("Enter")
+    _title(page, "Question 1")
+    assert _answers(alice) == []
+
+
+def test_a_reason_is_asked_for_as_soon_as_an_answer_differs_from_an_open_verdict(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    open_batch(
+        create_batch(
+            judges=[judge],
+            reviewers=[alice],
+            items=2,
+            visibility="OPEN",
+            rationale_rule="ON_DISAGREEMENT",
+        )
+    )
+    page.keyboard.press("4")
+    expect(page.get_by_role("textbox", name="Reason")).to_be_focused()
+    expect(page.get_by_text("Say in a sentence what decided it.")).to_be_visible()
+    page.keyboard.type("No day.")
+    page.keyboard.press("Control+Enter")
+    _title(page, "Question 2")
+    page.keyboard.press("2")
+    expect(page.get_by_text("Your batch is done.")).to_be_visible()
+    assert _answers(alice) == ["poor", "good"]
+
+
+def test_the_list_follows_and_can_be_narrowed(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+) -> None:
+    open_batch(create_batch(judges=[judge], reviewers=[alice]))
+    rail = page.get_by_role("navigation", name="My batch")
+    page.keyboard.press("1")
+    _saved(page, "Submitted")
+    expect(rail.locator("[aria-current=page]")).to_contain_text("Question 2")
+    rail.get_by_role("link", name="Done", exact=True).click()
+    expect(rail.get_by_role("listitem")).to_have_count(1)
+    rail.get_by_role("link", name="Drafts").click()
+    expect(rail.get_by_text("No item is “drafts”.")).to_be_visible()
+    rail.get_by_role("link", name="Clear").click()
+    expect(rail.get_by_role("listitem")).to_have_count(3)
+    page.keyboard.press("b")
+    expect(rail).to_be_hidden()
+
+
+def test_a_key_is_changed_by_pressing_it(
+    live_server: LiveServer, sign_in: Callable[[User], None], page: Page, alice: User
+) -> None:
+    sign_in(alice)
+    page.goto(f"{live_server.url}{reverse('settings-keys')}")
+    page.get_by_role("textbox", name="Skip", exact=True).press("x")
+    page.get_by_role("textbox", name="Next item").press("ArrowRight")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Your keys are saved.")).to_be_visible()
+    assert Preferences.objects.get(user=alice).keys == {"skip": "x", "next": "ArrowRight"}
 
 
 @pytest.mark.browser_context_args(
