@@ -27,6 +27,8 @@ from annotator.supervisor import Program, Supervisor
 
 HOST = "127.0.0.1"
 THREADS = 8
+# Longer than programs pause between two requests: one that meets a connection just being closed may not try again.
+KEEP_ALIVE_SECONDS = 75
 SEEDED = "seeded the demo"
 # in a container everybody is root, and Celery's twelve lines about it hide the rest
 ROOT_IS_FINE = "ignore:You're running the worker with superuser"
@@ -76,10 +78,11 @@ def programs() -> list[Program]:
     gunicorn = [sys.executable, "-m", "gunicorn", "--no-control-socket"]
     celery = [sys.executable, "-W", ROOT_IS_FINE, "-m", "celery", "--quiet", "--skip-checks"]
     web = ["annotator.wsgi", "--bind", f"{HOST}:{settings.PORT}", "--worker-class", "gthread"]
+    waits = ["--keep-alive", str(KEEP_ALIVE_SECONDS), "--graceful-timeout", "10"]
     return [
         Program(
             name="web",
-            command=[*gunicorn, *web, "--threads", str(THREADS), "--graceful-timeout", "10"],
+            command=[*gunicorn, *web, *waits, "--threads", str(THREADS)],
         ),
         # Should this command be killed, its worker does not finish an hour's work first: the lease keeps it.
         Program(
