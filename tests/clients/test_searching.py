@@ -134,6 +134,29 @@ def test_more_than_a_page_is_read_with_its_spans(clients: Clients, door: Door) -
     assert [trace["id"] for trace in few] == [trace["id"] for trace in found[:15]]
 
 
+def test_experiments_are_made_renamed_tagged_deleted_and_found(
+    clients: Clients, door: Door
+) -> None:
+    done = door.call(clients.get(NEWEST), "searching.experiments", prefix="Shop")
+    assert done == {
+        "deleted": ["Shop one", "deleted", {"owner": "ann"}],
+        "left": ["Shop zwei"],
+        "taken": "RESOURCE_ALREADY_EXISTS",
+        "after_restoring": [
+            ["Shop zwei", "active", {"owner": "ben"}],
+            ["Shop one", "active", {"owner": "ann"}],
+        ],
+        "by_tag": ["Shop zwei"],
+        "one_page": [1, True],
+        "by_name": True,
+        "missing": None,
+        "unknown": "RESOURCE_DOES_NOT_EXIST",
+        "no_name": "INVALID_PARAMETER_VALUE",
+        "bad_filter": "INVALID_PARAMETER_VALUE",
+        "default": "Default",
+    }
+
+
 def test_traces_are_deleted_by_their_ids_and_by_their_age(
     clients: Clients, door: Door, prepared: dict[str, Any]
 ) -> None:

@@ -7,7 +7,7 @@ from django.test import Client as Browser
 
 from annotator.models import Span, Trace, User
 from tests.clients.conftest import Door
-from tests.clients.environments import NEWEST, Client, Clients
+from tests.clients.environments import MLFLOW, NEWEST, READS_AT_ONCE, Client, Clients
 from tests.clients.pages import page_of
 from tests.clients.proxy import Proxy
 
@@ -126,6 +126,14 @@ def test_every_client_reads_what_another_sent(
     assert {trace["id"]: trace["spans"] for trace in found} == {
         trace["id"]: trace["spans"] for trace in sent["traces"]
     }
+
+
+@pytest.mark.parametrize("name", MLFLOW)
+def test_a_trace_can_be_read_as_soon_as_its_span_has_ended(
+    name: str, clients: Clients, door: Door
+) -> None:
+    client = clients.get(name, **READS_AT_ONCE)
+    assert door.call(client, "sending.read_at_once", experiment="At once") == [3] * 7
 
 
 def test_traces_from_many_threads_all_arrive(

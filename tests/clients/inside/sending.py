@@ -123,3 +123,12 @@ def without_experiment(url, token):
     trace = mlflow.get_trace(span.trace_id)
     return {"id": span.trace_id, "experiment": trace.info.experiment_id,
             "found": [plain_trace(trace) for trace in found]}  # fmt: skip
+
+
+def read_at_once(url, token, experiment):
+    """Make traces and read each without waiting for the client to have sent it; how many could be read."""
+    connect(url, token)
+    mlflow.set_experiment(experiment)
+    ids = [answer(QUESTION) for _ in range(7)]
+    traces = [mlflow.get_trace(trace_id) for trace_id in ids]
+    return [trace and len(trace.data.spans) for trace in traces]
