@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from hypothesis import settings as examples
 
 from annotator.models import Role, Team, User
 from annotator.services import tokens
 from annotator.views import health
 from tests.factories import create_team, create_user
 from tests.processes import Site, WorkerProcess, worker_on_test_database
+
+# The same examples on every machine and in every run, however slow it is.
+examples.register_profile("steady", derandomize=True, deadline=None, database=None)
+examples.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

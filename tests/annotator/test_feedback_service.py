@@ -439,5 +439,5 @@ def test_the_number_of_queries_does_not_depend_on_the_history(
     for _ in range(5):
         create_feedback(judge=judge, trace=trace, author=create_user(team=team))
     create_feedback(judge=judge, trace=trace, author=alice)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         create_feedback(judge=judge, trace=trace, author=alice, value="poor")

@@ -15,10 +15,12 @@ from django.urls import URLPattern, reverse
 from annotator.models import (
     AlignmentRun,
     Assessment,
+    DriftAlarm,
     Judge,
     JudgeJob,
     JudgeTrial,
     Membership,
+    ModelPrice,
     Role,
     Trace,
     User,
@@ -51,10 +53,11 @@ HOLDER = {Role.EXPERT: "alice", Role.LEAD: "lena", Role.ADMIN: "adam"}
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What an address wants: the role for each method, and which object of the world it is about."""
+    """What an address wants: the role for each method, and which object of the world it is about, if a team's own."""
 
     needs: Mapping[str, Role] = field(default_factory=lambda: {"GET": Role.EXPERT})
     about: str = ""
+    is_of_a_team: bool = True
 
 
 READ = {"GET": Role.EXPERT}
@@ -133,6 +136,11 @@ RULES = {
     "session-release": Rule(needs=POST_AS_LEAD, about="session"),
     "settings-notifications": Rule(needs={**READ, **POST_AS_EXPERT}),
     "settings-models": Rule(),
+    "price-save": Rule(needs=POST_AS_ADMIN),
+    "price-remove": Rule(needs=POST_AS_ADMIN, about="price", is_of_a_team=False),
+    "judge-drift": Rule(needs=ONLY_LEAD, about="judge"),
+    "drift-stop": Rule(needs=POST_AS_LEAD, about="judge"),
+    "drift-dismiss": Rule(needs=POST_AS_LEAD, about="alarm"),
 }
 OURS = [name for name in RULES if name not in PUBLIC | DJANGOS]
 PARTS = {
@@ -186,10 +194,6 @@ def world(team, alice: User, lena: User, adam: User) -> World:
         trace_pks=[trace.pk],
         created_by=alice,
     )
-    session = create_session(
-        judge=judge, reviewers=[alice], traces=[create_trace(experiment=experiment)]
-    )
-    session = create_session(judge=judge, reviewers=[alice, lena], traces=[trace], actor=lena)
     # of a trace of its own: what is open in a session is hidden on other pages
     asked = create_trace(experiment=experiment)
     session = create_session(judge=judge, reviewers=[alice, lena], traces=[asked], actor=lena)
@@ -212,7 +216,13 @@ def world(team, alice: User, lena: User, adam: User) -> World:
             "run": create_run(judge).pk,
             "settlement": settle_label(actor=lena, judge=judge, trace=trace, value="good").pk,
             "session": session.pk,
-            "place": session.reviewers.get().assignments.get().pk,
+            "place": session.reviewers.get(user=alice).assignments.get().pk,
+            "price": ModelPrice.objects.create(
+                model="openai:/ours", input_per_million=1, output_per_million=1
+            ).pk,
+            "alarm": DriftAlarm.objects.create(
+                judge=judge, version=judge.current_version, kind="MIX_SHIFTED", evidence="x"
+            ).pk,
         },
     )
 
@@ -247,7 +257,9 @@ def test_an_address_is_open_to_its_role_and_to_nobody_below(world: World, name: 
         }
 
 
-@pytest.mark.parametrize("name", [name for name in OURS if RULES[name].about])
+@pytest.mark.parametrize(
+    "name", [name for name in OURS if RULES[name].about and RULES[name].is_of_a_team]
+)
 def test_for_another_team_it_does_not_exist(world: World, name: str):
     oscar = world.client("oscar")
     for method in RULES[name].needs:
