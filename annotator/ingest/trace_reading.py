@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -87,20 +87,25 @@ def span_rows(traces: Sequence[Trace]) -> dict[int, list[span_json.Row]]:
 
 
 def encode_with_spans(
-    traces: Sequence[Trace], infos: Callable[[Sequence[Trace]], Iterable[dict[str, Any]]]
+    caller: Caller, traces: Sequence[Trace], *, incomplete: bool
 ) -> list[dict[str, Any]]:
     """Traces as `traces/get` gives them, in their order.
 
     Args:
-        infos: Makes their TraceInfos.
+        incomplete: Whether those go along that lack spans.
     """
     rows = span_rows(traces)
+    taken = [
+        trace
+        for trace in traces
+        if incomplete or len(rows[trace.pk]) >= max(1, expected_spans(trace))
+    ]
     return [
         {
             "trace_info": info,
             "spans": [span_json.encode(trace.trace_id, row) for row in rows[trace.pk]],
         }
-        for trace, info in zip(traces, infos(traces), strict=True)
+        for trace, info in zip(taken, encode_infos(caller, taken), strict=True)
     ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -17,7 +16,6 @@ from annotator.ingest.trace_reading import (
     awaited_trace,
     encode_infos,
     encode_with_spans,
-    is_complete,
     visible_trace,
 )
 from annotator.models import Role, Scope, Trace
@@ -72,9 +70,10 @@ def get(request: MachineRequest) -> dict[str, Any]:
     if trace is None:
         raise _unknown(trace_id)
     takes_part = query.text("allow_partial", default="false").lower() == "true"
-    if not takes_part and not is_complete(trace):
+    encoded = encode_with_spans(request.caller, [trace], incomplete=takes_part)
+    if not encoded:
         raise NotThereError(f"Trace with ID '{trace_id}' is not fully exported yet; try again.")
-    return {"trace": encode_with_spans([trace], partial(encode_infos, request.caller))[0]}
+    return {"trace": encoded[0]}
 
 
 @needs(Scope.READ)
@@ -83,8 +82,8 @@ def batch_get(request: MachineRequest) -> dict[str, Any]:
     trace_ids = Message.from_address(request).texts(
         "trace_ids", most=MOST_READ, longest=trace_info.TRACE_ID_LENGTH
     )
-    found = [trace for trace in _visible(request, trace_ids) if is_complete(trace)]
-    return {"traces": encode_with_spans(found, partial(encode_infos, request.caller))}
+    found = _visible(request, trace_ids)
+    return {"traces": encode_with_spans(request.caller, found, incomplete=False)}
 
 
 @needs(Scope.READ)

@@ -1,4 +1,7 @@
-"""What clients deliver of traces: spans and descriptions of the whole, in any order, in parts, twice and at once."""
+"""What clients deliver of traces: spans and descriptions of the whole, in any order, in parts, twice and at once.
+
+Nothing of it is written to the activity log: a trace says itself when it came, and there may be hundreds in a second.
+"""
 
 from __future__ import annotations
 
