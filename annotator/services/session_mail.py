@@ -27,19 +27,20 @@ def announce(session: FeedbackSession, *, now: datetime, to: Iterable[User] | No
     users = _reviewers(session) if to is None else list(to)
     batches = waiting_items(session)
     return tell(
-        (
-            _message(
-                session,
-                user,
-                NotificationKind.SCHEDULED,
-                key=f"scheduled {session.pk} {user.pk}",
-                subject=f"Feedback session: {session.name}",
-                sentence=f"You have {_items(batches.get(user.pk, 0))} to review in “{session.name}”, {_window(session)}.",
-                button="Open the session",
-            )
-            for user in users
-        ),
-        now=now,
+        (invitation(session, user, items=batches.get(user.pk, 0)) for user in users), now=now
+    )
+
+
+def invitation(session: FeedbackSession, user: User, *, items: int) -> Message:
+    """What a reviewer with so many items is told when the session is scheduled."""
+    return _message(
+        session,
+        user,
+        NotificationKind.SCHEDULED,
+        key=f"scheduled {session.pk} {user.pk}",
+        subject=f"Feedback session: {session.name}",
+        sentence=f"You have {_items(items)} to review in “{session.name}”, {_window(session)}.",
+        button="Open the session",
     )
 
 

@@ -30,6 +30,7 @@ class JudgeToReview:
 
     row: JudgeRow
     mine: int
+    may_lead: bool
 
 
 @require_safe
@@ -81,6 +82,10 @@ def _to_review(judges: list[Judge], user: User) -> list[JudgeToReview]:
         .annotate(Count("pk"))
     )
     return [
-        JudgeToReview(row=row, mine=answered.get(row.judge.name, 0))
+        JudgeToReview(
+            row=row,
+            mine=answered.get(row.judge.name, 0),
+            may_lead=user.has_role(row.judge.experiment.team_id, Role.LEAD),
+        )
         for row in judge_rows(judges, now=timezone.now())
     ]

@@ -82,7 +82,8 @@ def judge_readiness(request: AuthedRequest, pk: int) -> HttpResponse:
     """The meter, with every trace left out and why; the meter alone for htmx."""
     judge = get_judge(request, pk)
     if request.htmx:
-        ctx = {"judge": judge, **_readiness_context(judge)}
+        may_lead = request.user.has_role(judge.experiment.team_id, Role.LEAD)
+        ctx = {"judge": judge, "may_lead": may_lead, **_readiness_context(judge)}
     else:
         ctx = {**judge_context(request, judge, tab="overview"), "is_whole_list": True}
     return render_either(request, "judges/readiness.html", "judges/_readiness.html", ctx)

@@ -317,31 +317,37 @@ def _extend(request: AuthedRequest, session: FeedbackSession, form: TimeForm) ->
 def _rows(session: FeedbackSession, change: Change) -> list[dict[str, Any]]:
     """What becomes of each person's batch."""
     added = Counter(person for person, _ in change.plan.added)
-    dropped = Counter(person for person, _ in change.plan.dropped)
-    people = {
-        *change.plan.batches,
-        *added,
-        *dropped,
-        *(user.pk for user in (*change.joined, *change.left)),
-    }
-    users = User.objects.in_bulk(people)
+    before, done = _places_now(session)
     joined, left = set(change.joined), set(change.left)
-    rows = [
-        {
-            "who": str(user),
-            "then": len(change.plan.batches.get(pk, ())),
-            "before": len(change.plan.batches.get(pk, ())) - added[pk] + dropped[pk],
-            "added": added[pk],
-            "dropped": dropped[pk],
-            "note": "comes in"
-            if user in joined
-            else "goes out; what was done stays"
-            if user in left
-            else "",
-        }
-        for pk, user in users.items()
-    ]
+    users = User.objects.in_bulk({*change.plan.batches, *before, *(user.pk for user in left)})
+    rows = []
+    for pk, user in users.items():
+        then = done[pk] if user in left else len(change.plan.batches.get(pk, ()))
+        note = "comes in" if user in joined else ""
+        rows.append(
+            {
+                "who": str(user),
+                "before": before[pk],
+                "then": then,
+                "added": added[pk],
+                "dropped": before[pk] + added[pk] - then,
+                "note": "goes out; what was done stays" if user in left else note,
+            }
+        )
     return sorted(rows, key=lambda row: str(row["who"]))
+
+
+def _places_now(session: FeedbackSession) -> tuple[Counter[int], Counter[int]]:
+    """How many items each person (by the user's pk) has now, answered or to do, and how many of them are answered."""
+    places = Assignment.objects.filter(
+        item__session=session, item__is_warm_up=False, is_extra=False
+    ).taking_a_place()
+    before: Counter[int] = Counter()
+    done: Counter[int] = Counter()
+    for user, state in places.values_list("reviewer__user", "state"):
+        before[user] += 1
+        done[user] += state == AssignmentState.DONE
+    return before, done
 
 
 def _summary(change: Change) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import copy
 from typing import Any
 
 from django.http import HttpResponse
@@ -24,12 +25,14 @@ from annotator.models import (
 )
 from annotator.models.hidden import hidden_from
 from annotator.presenters.session_board import board_view, items_href
-from annotator.presenters.session_rows import clock, names_text, window_text
+from annotator.presenters.session_rows import names_text, window_text
 from annotator.presenters.words import count
 from annotator.services import session_states as state_service
 from annotator.services.mail_texts import calendar_file
+from annotator.services.notifications import Message
 from annotator.services.session_agreement import session_agreement
 from annotator.services.session_board import board_of
+from annotator.services.session_mail import invitation
 from annotator.services.sessions import loads
 from annotator.views.session_rules import RuleForm
 from annotator.views.sessions import get_session, own_bar, own_places, review_text
@@ -228,19 +231,14 @@ def _words(item: Item) -> str:
     return item.trace.request_preview or item.trace.trace_id
 
 
-def _invitation(session: FeedbackSession, rows: list[dict[str, Any]]) -> dict[str, str] | None:
-    """What the first reviewer is written, before it is sent."""
+def _invitation(session: FeedbackSession, rows: list[dict[str, Any]]) -> Message | None:
+    """What the first reviewer is written, before it is sent; a draft without a beginning begins now."""
     if not rows or session.closes_at is None:
         return None
-    zone = session.zone
-    opens = f"from {clock(session.opens_at, zone)}" if session.opens_at else "from now on"
-    return {
-        "subject": f"Feedback session: {session.name}",
-        "sentence": f"You have {count(rows[0]['total'], 'item')} to review in “{session.name}”, "
-        f"{opens} to {clock(session.closes_at, zone)} ({zone.key}).",
-        "to": str(rows[0]["reviewer"].user),
-        "button": "Open the session",
-    }
+    planned = copy(session)
+    planned.opens_at = planned.opens_at or timezone.now()
+    first = rows[0]
+    return invitation(planned, first["reviewer"].user, items=first["total"])
 
 
 def _pks(request: AuthedRequest, name: str) -> set[int]:

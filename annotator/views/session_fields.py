@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
+
+from annotator.models import Role, User
 
 CLOCK_FORMATS = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S")
 CLOCK_ERROR = "Write the day and the time as 2026-03-31 17:00."
@@ -66,3 +69,25 @@ def moment_at(clock: datetime, zone: ZoneInfo) -> datetime:
 def clock_at(moment: datetime, zone: ZoneInfo) -> datetime:
     """What the clocks in a time zone show at a moment, in whole minutes."""
     return moment.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0)
+
+
+def batch_that_fits(*, total: int, people: int, overlap: int, shared: int) -> int:
+    """How many traces each person gets when all are divided evenly, shared ones included."""
+    shared = min(shared, total)
+    return shared + math.ceil((total - shared) * overlap / max(1, people))
+
+
+def experts_first(people: Iterable[User], roles: Mapping[int, str]) -> list[str]:
+    """The keys of those who review by default: the experts of the team, or everybody where it has none."""
+    people = list(people)
+    experts = [user for user in people if roles.get(user.pk) == Role.EXPERT]
+    return [str(user.pk) for user in experts or people]
+
+
+def pks_in(text: str) -> list[int]:
+    """The keys in a list with commas, each once; what is no key is left out."""
+    return list(dict.fromkeys(int(part) for part in text.split(",") if _is_pk(part)))
+
+
+def _is_pk(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 18

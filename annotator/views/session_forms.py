@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +17,6 @@ from annotator.models import (
     ItemOrder,
     Judge,
     RationaleRule,
-    Role,
     User,
     Visibility,
 )
@@ -33,7 +29,14 @@ from annotator.services.session_checks import (
 )
 from annotator.services.session_plans import Mix
 from annotator.views.judge_forms import dress
-from annotator.views.session_fields import ClockField, moment_at, offer, time_zones
+from annotator.views.session_fields import (
+    ClockField,
+    batch_that_fits,
+    moment_at,
+    offer,
+    pks_in,
+    time_zones,
+)
 
 STEPS = ("what", "who", "when")
 DIMENSIONS = [
@@ -72,14 +75,6 @@ EMPTY_REVIEWERS = "Choose at least one person who reviews."
 EMPTY_JUDGES = "Choose the judge under whose name people answer."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """When a session opens and closes."""
-
-    opens_at: datetime | None
-    closes_at: datetime | None
-
-
 class SessionForm(forms.Form):
     """What is reviewed, by whom and how, and when. Shares are asked for in per cent, times on the clocks of a time zone."""
 
@@ -92,7 +87,7 @@ class SessionForm(forms.Form):
         required=False,
         max_length=2_000,
         label="A word to the reviewers",
-        help_text="Stands in the invitation and on their session page.",
+        help_text="Stands in their calendar and on their page of the session.",
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     judges = forms.MultipleChoiceField(
@@ -397,29 +392,7 @@ class SessionForm(forms.Form):
         )
 
 
-def batch_that_fits(*, total: int, people: int, overlap: int, shared: int) -> int:
-    """How many traces each person gets when all are divided evenly, shared ones included."""
-    shared = min(shared, total)
-    return shared + math.ceil((total - shared) * overlap / max(1, people))
-
-
-def experts_first(people: Iterable[User], roles: Mapping[int, str]) -> list[str]:
-    """The keys of those who review by default: the experts of the team, or everybody where it has none."""
-    people = list(people)
-    experts = [user for user in people if roles.get(user.pk) == Role.EXPERT]
-    return [str(user.pk) for user in experts or people]
-
-
-def pks_in(text: str) -> list[int]:
-    """The keys in a list with commas, each once; what is no key is left out."""
-    return list(dict.fromkeys(int(part) for part in text.split(",") if _is_pk(part)))
-
-
 def _weight(text: str) -> int | None:
     text = text.strip()
     is_number = text.isascii() and text.isdecimal() and len(text) < 9
     return int(text) if is_number and int(text) <= MOST_WEIGHT else None
-
-
-def _is_pk(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 18

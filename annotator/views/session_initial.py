@@ -19,8 +19,8 @@ from annotator.models import (
 )
 from annotator.services.session_checks import SETTINGS
 from annotator.services.session_plans import Mix, labels_missing, suggested_mix
-from annotator.views.session_fields import clock_at
-from annotator.views.session_forms import MOST_WEIGHT, STRATUM, experts_first
+from annotator.views.session_fields import clock_at, experts_first
+from annotator.views.session_forms import MOST_WEIGHT, STRATUM
 
 USUAL_SHARED = 3
 USUAL_GRACE_MINUTES = 60

@@ -12,7 +12,8 @@ from annotator.presenters.session_rows import Part, clock
 from annotator.presenters.words import count, percent
 from annotator.services.session_plans import BY_HAND, Outlook, outlook
 from annotator.services.sessions import loads
-from annotator.views.session_forms import DIMENSIONS, STRATUM, SessionForm, batch_that_fits
+from annotator.views.session_fields import batch_that_fits
+from annotator.views.session_forms import DIMENSIONS, STRATUM, SessionForm
 
 SHOWN_ITEMS = 12
 _SIDES = ((Side.POSITIVE, "positive"), (Side.NEUTRAL, "neutral"), (Side.NEGATIVE, "negative"))
