@@ -87,19 +87,21 @@ def tell_opened(session: FeedbackSession, *, now: datetime) -> int:
     """Tell the reviewers that they can begin."""
     batches = waiting_items(session)
     return tell(
-        (
-            _message(
-                session,
-                user,
-                NotificationKind.OPENED,
-                key=f"opened {session.pk} {user.pk}",
-                subject=f"Open now: {session.name}",
-                sentence=f"“{session.name}” is open until {_time(session, session.closes_at)}, with {_items(batches.get(user.pk, 0))} for you.",
-                button="Start reviewing",
-            )
-            for user in _reviewers(session)
-        ),
+        (opening(session, user, items=batches.get(user.pk, 0)) for user in _reviewers(session)),
         now=now,
+    )
+
+
+def opening(session: FeedbackSession, user: User, *, items: int) -> Message:
+    """What a reviewer with so many items is told when the session opens."""
+    return _message(
+        session,
+        user,
+        NotificationKind.OPENED,
+        key=f"opened {session.pk} {user.pk}",
+        subject=f"Open now: {session.name}",
+        sentence=f"“{session.name}” is open until {_time(session, session.closes_at)}, with {_items(items)} for you.",
+        button="Start reviewing",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from copy import copy
 from typing import Any
 
 from django.http import HttpResponse
@@ -32,7 +31,7 @@ from annotator.services.mail_texts import calendar_file
 from annotator.services.notifications import Message
 from annotator.services.session_agreement import session_agreement
 from annotator.services.session_board import board_of
-from annotator.services.session_mail import invitation
+from annotator.services.session_mail import invitation, opening
 from annotator.services.sessions import loads
 from annotator.views.session_rules import RuleForm
 from annotator.views.sessions import get_session, own_bar, own_places, review_text
@@ -232,13 +231,13 @@ def _words(item: Item) -> str:
 
 
 def _invitation(session: FeedbackSession, rows: list[dict[str, Any]]) -> Message | None:
-    """What the first reviewer is written, before it is sent; a draft without a beginning begins now."""
+    """What the first reviewer is written, before it is sent."""
     if not rows or session.closes_at is None:
         return None
-    planned = copy(session)
-    planned.opens_at = planned.opens_at or timezone.now()
     first = rows[0]
-    return invitation(planned, first["reviewer"].user, items=first["total"])
+    is_later = session.opens_at is not None and session.opens_at > timezone.now()
+    write = invitation if is_later else opening
+    return write(session, first["reviewer"].user, items=first["total"])
 
 
 def _pks(request: AuthedRequest, name: str) -> set[int]:

@@ -424,16 +424,21 @@ def test_a_reviewer_sees_the_own_part_alone_and_its_calendar_file(
     assert client.get(_page(session)).status_code == 404
 
 
+@pytest.mark.parametrize("hours", [-1, 24])
 def test_the_invitation_is_shown_before_it_is_sent_word_for_word(
-    client: Client, judge: Judge, traces: list[Trace], alice: User, lena: User
+    client: Client, judge: Judge, traces: list[Trace], alice: User, lena: User, hours: int
 ) -> None:
     draft = create_session(
-        judge=judge, reviewers=[alice], traces=traces, is_open=False, note="Thanks!"
+        judge=judge,
+        reviewers=[alice],
+        traces=traces,
+        is_open=False,
+        opens_at=timezone.now() + timedelta(hours=hours),
     )
     client.force_login(lena)
     shown = client.get(_page(draft)).context["invitation"]
     client.post(reverse("session-act", args=[draft.pk]), {"action": "schedule"})
-    sent = Notification.objects.get(kind=NotificationKind.SCHEDULED)
+    sent = Notification.objects.get()
     assert (shown.subject, shown.sentence, shown.button) == (
         sent.subject,
         sent.sentence,
