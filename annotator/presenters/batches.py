@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -32,7 +32,8 @@ class Place:
     @property
     def state_word(self) -> str:
         """The state as it is read out."""
-        return "to do" if self.state == "todo" else self.state
+        words = {"todo": "to do", "taken": "answered by others"}
+        return words.get(self.state, self.state)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +125,14 @@ def batch_of(
     *,
     here: Assignment,
     shown: str = "",
+    taken: Collection[int] = (),
 ) -> Batch:
     """The list beside an item.
 
     Args:
         here: The item that is open.
         shown: The state that the list is narrowed to; empty for all.
+        taken: The pks of those that others have answered meanwhile.
     """
     shown = shown if shown in FILTERS else ""
     address = item_address(here)
@@ -140,11 +143,11 @@ def batch_of(
                 pk=each.pk,
                 number=number,
                 text=line_of(each),
-                state=each.state.lower(),
+                state=_state(each, taken),
                 note=_note(each),
                 address=item_address(each),
                 is_here=each.pk == here.pk,
-                is_filtered=bool(shown) and each.state.lower() != shown,
+                is_filtered=bool(shown) and _state(each, taken) != shown,
             )
             for number, each in enumerate(assignments, start=1)
         ),
@@ -194,6 +197,10 @@ def time_left(until: datetime | None, now: datetime) -> str:
 def review_address(session: FeedbackSession) -> str:
     """Where a person's batch opens."""
     return reverse("batch-review", args=[session.pk])
+
+
+def _state(assignment: Assignment, taken: Collection[int]) -> str:
+    return "taken" if assignment.pk in taken else assignment.state.lower()
 
 
 def _note(assignment: Assignment) -> str:

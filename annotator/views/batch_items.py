@@ -193,7 +193,7 @@ def _after(
     request: AuthedRequest, place: Assignment, judge: SessionJudge, outcome: str, text: str
 ) -> HttpResponse:
     """What was done: for the script the parts that changed, for everybody else the next page."""
-    result = {"name": outcome, "text": text, "at": timezone.now()}
+    result = {"text": text, "at": timezone.now()}
     if place.reviewer.removed_at or place.item.session.status not in ANNOUNCED:
         # The batch is not the reader's any more; only the answer was.
         messages.info(request, f"{text}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -157,12 +158,21 @@ def own_batch(user: User, session: FeedbackSession) -> list[Assignment]:
         .filter(item__session=session)
         .select_related("item__trace")
         .only(
-            *("state", "position", "active_seconds", "reviewer_id"),
+            *("state", "position", "active_seconds", "reviewer_id", "given_back_at"),
             *("item__session_id", "item__is_shared", "item__is_warm_up"),
             *("item__trace__trace_id", "item__trace__request_preview"),
         )
         .order_by("position", "pk")
     )
+
+
+def taken_by_others(user: User, batch: Sequence[Assignment]) -> set[int]:
+    """The pks of places that were given back and that others have filled since; nothing is asked when none was."""
+    given_back = {each.pk for each in batch if each.is_waiting and each.given_back_at}
+    if not given_back:
+        return set()
+    still_open = Assignment.objects.of(user).filter(pk__in=given_back).open_to_answer()
+    return given_back - set(still_open.values_list("pk", flat=True))
 
 
 def held_by_others(user: User, session: FeedbackSession, now: datetime) -> Held:

@@ -26,11 +26,12 @@ from annotator.models import (
 from annotator.models.search import verdicts_in_force
 from annotator.presenters import focus
 from annotator.presenters.batches import Batch, batch_of, ends_soon, time_left
-from annotator.presenters.focus import JudgeTab, Panel, Step, panel_of, sees_verdict
+from annotator.presenters.focus import JudgeTab, Step
 from annotator.presenters.guidelines import ValueWords, value_words
+from annotator.presenters.judge_panel import Panel, panel_of, sees_verdict
 from annotator.services.feedback import TURN
 from annotator.services.guidelines import pinned_examples
-from annotator.views.batches import own_batch
+from annotator.views.batches import own_batch, taken_by_others
 from annotator.views.traces import TABS, trace_content
 
 MOST_REASONS = 3
@@ -153,7 +154,13 @@ def screen_of(
         step.cannot_show = True
         content |= trace_content(trace, "raw")
     return Screen(
-        batch=batch_of(session, everything, here=place, shown=request.GET.get("show", "")),
+        batch=batch_of(
+            session,
+            everything,
+            here=place,
+            shown=request.GET.get("show", ""),
+            taken=taken_by_others(user, everything),
+        ),
         step=step,
         panel=_panel(step, trace),
         preferences=preferences,

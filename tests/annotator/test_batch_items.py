@@ -1,4 +1,4 @@
-"""The review screen without a script: a plain form post for everything, and who sees what of the judge."""
+"""The review screen without a script: a plain form post for everything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from annotator.models import (
     Assessment,
     Assignment,
     AssignmentState,
-    GuidelineVersion,
     Judge,
     Reviewer,
     Span,
@@ -24,7 +23,7 @@ from annotator.models import (
 )
 from annotator.services import assignments, session_states
 from tests.annotator.batch_world import answer_all, batch, create_batch
-from tests.factories import create_experiment, create_feedback, create_judge, create_trace
+from tests.factories import create_experiment, create_judge, create_trace
 
 HTMX = {"HX-Request": "true"}
 
@@ -83,65 +82,6 @@ def test_the_same_submission_twice_is_one_answer(
         assert answer.status_code == 200
         assert 'data-text="Submitted"' in answer.content.decode()
     assert Assessment.objects.filter(author=alice).count() == 1
-
-
-def test_nothing_is_chosen_beforehand_and_a_blind_page_says_nothing_of_the_judge(
-    as_alice: Client, alice: User, judge: Judge
-) -> None:
-    session = create_batch(judges=[judge], reviewers=[alice])
-    page = _page(as_alice, _address(batch(session, alice)[0]))
-    assert "checked" not in page.partition('id="focus-answer"')[2].partition("</form>")[0]
-    assert "It names a day." not in page
-    assert "The judge said" not in page
-    answer_all(session, alice, "poor")
-    assert "It names a day." not in _page(as_alice, _address(batch(session, alice)[0]))
-
-
-def test_an_open_page_shows_the_verdict_above_the_form(
-    as_alice: Client, alice: User, judge: Judge
-) -> None:
-    session = create_batch(judges=[judge], reviewers=[alice], visibility="OPEN")
-    page = _page(as_alice, _address(batch(session, alice)[0]))
-    assert page.index("It names a day.") < page.index('id="focus-answer"')
-
-
-def test_a_revealed_verdict_comes_after_the_answer_and_both_answers_are_kept(
-    as_alice: Client, alice: User, judge: Judge
-) -> None:
-    session = create_batch(judges=[judge], reviewers=[alice], visibility="REVEALED")
-    first = batch(session, alice)[0]
-    assert "It names a day." not in _page(as_alice, _address(first))
-    answer = as_alice.post(_address(first), {"value": "poor", "submission": "a1"})
-    page = _page(as_alice, answer["Location"])
-    assert "It names a day." in page
-    assert "You said poor: the judge sees it differently." in page
-    as_alice.post(_address(first), {"value": "good", "submission": "a2"})
-    second = Assessment.objects.human().get(author=alice)
-    assert second.value == "good"
-    assert second.first_answer is not None
-    assert second.first_answer.value == "poor"
-    assert "Submitted, edited" in _page(as_alice, _address(first))
-
-
-def test_who_differs_from_a_revealed_verdict_owes_a_reason_to_keep_the_answer(
-    as_alice: Client, alice: User, judge: Judge
-) -> None:
-    session = create_batch(
-        judges=[judge], reviewers=[alice], visibility="REVEALED", rationale_rule="ON_DISAGREEMENT"
-    )
-    first, second, _ = batch(session, alice)
-    answer = as_alice.post(_address(first), {"value": "poor", "submission": "a1"}, headers=HTMX)
-    assert "needed because you disagree with the judge" in answer.content.decode()
-    assert _state(first) == AssignmentState.DRAFT
-    as_alice.post(_address(first), {"action": "keep", "rationale": "It names no day."})
-    assert _state(first) == AssignmentState.DONE
-    kept = Assessment.objects.human().get(author=alice)
-    assert (kept.value, kept.rationale) == ("poor", "It names no day.")
-    agreeing = as_alice.post(
-        _address(second), {"value": "good", "submission": "a2"}, headers=HTMX
-    ).content.decode()
-    assert "the judge agrees" in agreeing
-    assert "needed because" not in agreeing
 
 
 def test_a_missing_choice_comes_back_beside_the_field_with_what_was_typed(
@@ -259,25 +199,6 @@ def test_a_step_and_a_turn_can_be_rated_alone_and_the_whole_trace_still_waits(
     assert "There is no such step" in answer.content.decode()
 
 
-def test_a_warm_up_item_explains_itself_after_the_answer_and_is_nobodys_feedback(
-    as_alice: Client, alice: User, lena: User, judge: Judge
-) -> None:
-    settled = create_trace(experiment=judge.experiment, question="An old question")
-    create_feedback(
-        judge=judge, trace=settled, author=lena, value="poor", rationale="It names no day."
-    )
-    session = create_batch(judges=[judge], reviewers=[alice], warm_up_items=1)
-    place = batch(session, alice)[0]
-    page = _page(as_alice, _address(place))
-    assert "warm-up" in page
-    assert "It names no day." not in page
-    answer = as_alice.post(_address(place), {"value": "good", "submission": "a1"})
-    page = _page(as_alice, answer["Location"])
-    assert "It was settled as" in page
-    assert "It names no day." in page
-    assert not Assessment.objects.human().filter(author=alice).exists()
-
-
 def test_an_answer_after_the_hold_ended_is_kept_and_told(
     as_alice: Client, alice: User, lena: User, judge: Judge
 ) -> None:
@@ -303,6 +224,31 @@ def test_an_answer_after_the_hold_ended_is_kept_and_told(
     assert "Your hold ended at" in answer
     assert "your answer was kept as an extra, because others had answered meanwhile" in answer
     assert Assessment.objects.human().filter(author=alice, value="poor").exists()
+
+
+def test_what_others_have_answered_meanwhile_is_marked_in_the_list_and_passed_over(
+    as_alice: Client, alice: User, lena: User, judge: Judge
+) -> None:
+    session = create_batch(
+        judges=[judge],
+        reviewers=[alice, lena],
+        items=4,
+        overlap=1,
+        shared_items=0,
+        per_reviewer=2,
+        take_more=True,
+    )
+    first, second = batch(session, alice)
+    _page(as_alice, _address(first))
+    Assignment.objects.filter(pk=first.pk).update(lease_until=timezone.now())
+    assignments.take_more(user=lena, session=session)
+    answer_all(session, lena, "good")
+    page = _page(as_alice, _address(second))
+    assert f'data-place="{first.pk}" data-state="taken"' in page
+    assert "answered by others" in page
+    answer = as_alice.get(_address(first))
+    assert answer["Location"] == reverse("batch-review", args=[session.pk])
+    assert as_alice.get(answer["Location"])["Location"] == _address(second)
 
 
 def test_an_answer_on_its_way_is_kept_from_who_was_taken_out_and_after_the_end(
@@ -341,26 +287,6 @@ def test_opening_an_item_holds_it_and_fetching_it_beforehand_does_not(
     assert Assignment.objects.get(pk=first.pk).lease_until is None
     assert as_alice.get(beat).status_code == 405
     assert as_alice.get(leave).status_code == 405
-
-
-def test_what_changed_in_the_guideline_since_the_last_answer_is_said(
-    as_alice: Client, alice: User, judge: Judge
-) -> None:
-    for number, poor in ((1, "Wrong."), (2, "Wrong, or names no day.")):
-        judge.guideline = GuidelineVersion.objects.create(
-            judge=judge, number=number, text="Grade it.", choose_when={"poor": poor}
-        )
-        judge.save()
-        if number == 1:
-            create_feedback(
-                judge=judge, trace=create_trace(experiment=judge.experiment), author=alice
-            )
-    session = create_batch(judges=[judge], reviewers=[alice])
-    page = _page(as_alice, _address(batch(session, alice)[0]))
-    assert "The guideline changed since your last answers." in page
-    assert "Changed since version 1, by which you last answered." in page
-    assert page.count("new wording</span>") == 1
-    assert page.count("Wrong, or names no day.") == 2
 
 
 def test_a_trace_that_cannot_be_shown_comes_raw_with_the_reason_to_skip_ready(

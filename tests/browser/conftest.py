@@ -11,10 +11,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
 
-from annotator.models import User
+from annotator.models import FeedbackSession, Judge, Team, User
+from tests.factories import create_experiment, create_judge
 from tests.processes import Site
 
 # The driver leaves its event loop running in this process, and Django would take every query for one inside it.
@@ -82,3 +84,27 @@ def barriers(page: Page) -> Callable[[], list[str]]:
         ]
 
     return barriers
+
+
+@pytest.fixture
+def quality(transactional_db: None, team: Team) -> Judge:
+    """A judge of four grades whose alignment an admin starts."""
+    judge = create_judge(
+        experiment=create_experiment(team=team), description="How good is the answer?"
+    )
+    judge.alignment_policy = Judge.AlignmentPolicy.MANUAL
+    judge.save()
+    return judge
+
+
+@pytest.fixture
+def open_batch(
+    live_server: LiveServer, sign_in: Callable[[User], None], page: Page, alice: User
+) -> Callable[[FeedbackSession], None]:
+    """Open alice's batch in a session, signed in."""
+
+    def open_batch(session: FeedbackSession) -> None:
+        sign_in(alice)
+        page.goto(f"{live_server.url}{reverse('batch-review', args=[session.pk])}")
+
+    return open_batch

@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from annotator.models import Assessment, Assignment, FeedbackSession, Judge, Preferences, Team, User
-from annotator.presenters.words import DASH
+from annotator.models import Assessment, FeedbackSession, Judge, Preferences, User
 from tests.annotator.batch_world import batch, create_batch
-from tests.factories import create_experiment, create_feedback, create_judge, create_trace
+from tests.browser.focus_helpers import answers_of, see_saved, see_title
+from tests.factories import create_feedback, create_judge, create_trace
 from tests.processes import eventually
 
 CHAT = {
@@ -28,194 +27,59 @@ CHAT = {
 }
 
 
-@pytest.fixture
-def judge(transactional_db: None, team: Team) -> Judge:
-    """A judge of four grades whose alignment an admin starts."""
-    judge = create_judge(
-        experiment=create_experiment(team=team), description="How good is the answer?"
-    )
-    judge.alignment_policy = Judge.AlignmentPolicy.MANUAL
-    judge.save()
-    return judge
-
-
-@pytest.fixture
-def open_batch(
-    live_server: LiveServer, sign_in: Callable[[User], None], page: Page, alice: User
-) -> Callable[[FeedbackSession], None]:
-    """Open alice's batch in a session, signed in."""
-
-    def open_batch(session: FeedbackSession) -> None:
-        sign_in(alice)
-        page.goto(f"{live_server.url}{reverse('batch-review', args=[session.pk])}")
-
-    return open_batch
-
-
-def _title(page: Page, text: str) -> None:
-    expect(page.get_by_role("heading", level=1)).to_contain_text(text)
-
-
-def _saved(page: Page, text: str) -> None:
-    expect(page.locator("#focus-save")).to_contain_text(text)
-
-
-def _answers(user: User) -> list[object]:
-    rows = Assessment.objects.human().filter(author=user, span_id="")
-    return list(rows.order_by("assignment__position").values_list("value", flat=True))
-
-
 def test_ten_feedbacks_take_ten_key_presses(
     open_batch: Callable[[FeedbackSession], None],
     page: Page,
     alice: User,
-    judge: Judge,
+    quality: Judge,
     complaints: list[str],
 ) -> None:
-    open_batch(create_batch(judges=[judge], reviewers=[alice], items=10))
+    open_batch(create_batch(judges=[quality], reviewers=[alice], items=10))
     for number in range(1, 11):
-        _title(page, f"Question {number}")
+        see_title(page, f"Question {number}")
         page.keyboard.press(str(number % 4 + 1))
     expect(page.get_by_text("Your batch is done. Thank you.")).to_be_visible()
-    choices = judge.value_type.choices
-    assert _answers(alice) == [choices[number % 4] for number in range(1, 11)]
+    choices = quality.value_type.choices
+    assert answers_of(alice) == [choices[number % 4] for number in range(1, 11)]
     assert complaints == []
-
-
-def test_answers_given_offline_wait_survive_a_reload_and_are_sent_once(
-    open_batch: Callable[[FeedbackSession], None],
-    page: Page,
-    context: BrowserContext,
-    alice: User,
-    judge: Judge,
-) -> None:
-    session = create_batch(judges=[judge], reviewers=[alice], items=4)
-    with page.expect_response(
-        lambda answer: f"/review/{batch(session, alice)[2].pk}/" in answer.url
-    ):
-        open_batch(session)
-    page.wait_for_load_state("networkidle")
-    context.set_offline(True)
-    page.keyboard.press("4")
-    _title(page, "Question 2")
-    page.keyboard.press("3")
-    _title(page, "Question 3")
-    _saved(page, f"Offline {DASH} 2 answers waiting")
-    assert _answers(alice) == []
-
-    # the page is gone, as when the laptop was closed; the answers are not
-    page.goto("about:blank")
-    context.set_offline(False)
-    open_batch(session)
-    _title(page, "Question 3")
-    assert eventually(lambda: _answers(alice) == ["poor", "fair"])
-    page.reload()
-    _title(page, "Question 3")
-    assert Assessment.objects.filter(author=alice).count() == 2
-
-
-def test_a_connection_that_comes_back_sends_what_waited(
-    open_batch: Callable[[FeedbackSession], None],
-    page: Page,
-    context: BrowserContext,
-    alice: User,
-    judge: Judge,
-) -> None:
-    open_batch(create_batch(judges=[judge], reviewers=[alice], items=2))
-    page.wait_for_load_state("networkidle")
-    context.set_offline(True)
-    page.keyboard.press("1")
-    _saved(page, f"Offline {DASH} 1 answer waiting")
-    context.set_offline(False)
-    _saved(page, "Submitted")
-    page.keyboard.press("2")
-    expect(page.get_by_text("Your batch is done.")).to_be_visible()
-    assert _answers(alice) == ["excellent", "good"]
-
-
-def test_a_draft_is_saved_after_a_silence_and_comes_back(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
-) -> None:
-    session = create_batch(judges=[judge], reviewers=[alice])
-    open_batch(session)
-    _saved(page, "Not started")
-    page.keyboard.press("r")
-    page.keyboard.type("1 jar? s, j and u are letters here")
-    _saved(page, "Draft saved")
-    page.keyboard.press("Escape")
-    page.keyboard.press("j")
-    _title(page, "Question 2")
-    page.keyboard.press("k")
-    _title(page, "Question 1")
-    expect(page.get_by_label("Reason")).to_have_value("1 jar? s, j and u are letters here")
-    assert batch(session, alice)[0].state == "DRAFT"
-    assert _answers(alice) == []
-
-
-def test_undo_opens_the_last_answer_again(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
-) -> None:
-    open_batch(create_batch(judges=[judge], reviewers=[alice]))
-    page.keyboard.press("4")
-    _title(page, "Question 2")
-    _saved(page, "Submitted")
-    page.keyboard.press("u")
-    _title(page, "Question 1")
-    expect(page.get_by_role("radio", name="poor")).to_be_checked()
-    assert _answers(alice) == []
-    page.keyboard.press("2")
-    _title(page, "Question 2")
-    assert eventually(lambda: _answers(alice) == ["good"])
-
-
-def test_a_hold_that_was_lost_is_told_and_the_answer_is_kept(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
-) -> None:
-    session = create_batch(judges=[judge], reviewers=[alice])
-    open_batch(session)
-    first = batch(session, alice)[0]
-    Assignment.objects.filter(pk=first.pk).update(lease_until=timezone.now())
-    page.keyboard.press("3")
-    _saved(page, "your answer was kept and counts")
-    assert _answers(alice) == ["fair"]
 
 
 def test_the_verdict_slides_in_and_the_answer_is_kept_or_changed(
     open_batch: Callable[[FeedbackSession], None],
     page: Page,
     alice: User,
-    judge: Judge,
+    quality: Judge,
     barriers: Callable[[], list[str]],
 ) -> None:
-    open_batch(create_batch(judges=[judge], reviewers=[alice], visibility="REVEALED"))
+    open_batch(create_batch(judges=[quality], reviewers=[alice], visibility="REVEALED"))
     expect(page.get_by_text("Hidden until you submit")).to_be_visible()
     page.keyboard.press("4")
     expect(page.get_by_role("button", name="Keep mine")).to_be_focused()
     expect(page.get_by_text("the judge sees it differently")).to_be_visible()
     assert barriers() == []
     page.keyboard.press("Enter")
-    _title(page, "Question 2")
+    see_title(page, "Question 2")
     page.keyboard.press("4")
     page.get_by_role("button", name="Change mine").click()
     page.keyboard.press("2")
     page.keyboard.press("Enter")
-    _saved(page, "Submitted, edited")
+    see_saved(page, "Submitted, edited")
     expect(page.get_by_text("the judge agrees")).to_be_visible()
     page.keyboard.press("Enter")
-    _title(page, "Question 3")
-    assert _answers(alice) == ["poor", "good"]
+    see_title(page, "Question 3")
+    assert answers_of(alice) == ["poor", "good"]
     firsts = Assessment.objects.human().filter(first_answer__isnull=False)
     assert [answer.first_answer.value for answer in firsts] == ["poor"]  # type: ignore[union-attr]
 
 
 def test_several_judges_come_one_after_the_other_and_then_the_next_trace(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
-    tone = create_judge(experiment=judge.experiment, name="tone", description="Is it polite?")
-    session = create_batch(judges=[judge, tone], reviewers=[alice], items=2)
+    tone = create_judge(experiment=quality.experiment, name="tone", description="Is it polite?")
+    session = create_batch(judges=[quality, tone], reviewers=[alice], items=2)
     open_batch(session)
     for number in (1, 2):
-        _title(page, f"Question {number}")
+        see_title(page, f"Question {number}")
         expect(page.get_by_role("group", name="How good is the answer?")).to_be_visible()
         page.keyboard.press("1")
         expect(page.get_by_role("group", name="Is it polite?")).to_be_visible()
@@ -229,10 +93,10 @@ def test_skip_flag_guideline_and_help_are_reached_by_keys(
     open_batch: Callable[[FeedbackSession], None],
     page: Page,
     alice: User,
-    judge: Judge,
+    quality: Judge,
     barriers: Callable[[], list[str]],
 ) -> None:
-    session = create_batch(judges=[judge], reviewers=[alice])
+    session = create_batch(judges=[quality], reviewers=[alice])
     open_batch(session)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
@@ -246,30 +110,30 @@ def test_skip_flag_guideline_and_help_are_reached_by_keys(
     expect(page.get_by_role("dialog", name="Skip: why?")).to_be_visible()
     assert barriers() == []
     page.keyboard.press("2")
-    _title(page, "Question 2")
+    see_title(page, "Question 2")
     page.keyboard.press("f")
     page.keyboard.press("1")
-    _title(page, "Question 3")
-    _saved(page, "Flagged")
+    see_title(page, "Question 3")
+    see_saved(page, "Flagged")
     states = [place.state for place in batch(session, alice)]
     assert states == ["SKIPPED", "FLAGGED", "TODO"]
-    assert _answers(alice) == []
+    assert answers_of(alice) == []
 
 
 def test_keys_are_the_persons_own_and_can_be_turned_off(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
     preferences = Preferences.objects.create(user=alice, keys={"next": "x"}, auto_submit=False)
-    session = create_batch(judges=[judge], reviewers=[alice])
+    session = create_batch(judges=[quality], reviewers=[alice])
     open_batch(session)
     page.keyboard.press("j")
     page.keyboard.press("x")
-    _title(page, "Question 2")
+    see_title(page, "Question 2")
     page.keyboard.press("1")
     expect(page.get_by_role("radio", name="excellent")).to_be_checked()
     page.keyboard.press("Enter")
-    _title(page, "Question 3")
-    assert eventually(lambda: _answers(alice) == ["excellent"])
+    see_title(page, "Question 3")
+    assert eventually(lambda: answers_of(alice) == ["excellent"])
     preferences.letter_keys = False
     preferences.save()
     page.reload()
@@ -280,10 +144,10 @@ def test_keys_are_the_persons_own_and_can_be_turned_off(
 
 
 def test_selected_words_become_a_reason_with_their_place(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
-    trace = create_trace(experiment=judge.experiment, inputs=CHAT, question="A long talk")
-    open_batch(create_batch(judges=[judge], reviewers=[alice], traces=[trace]))
+    trace = create_trace(experiment=quality.experiment, inputs=CHAT, question="A long talk")
+    open_batch(create_batch(judges=[quality], reviewers=[alice], traces=[trace]))
     page.get_by_placeholder("Find").fill("parcel 7?")
     page.keyboard.press("Enter")
     expect(page.get_by_text("1 of 1")).to_be_visible()
@@ -299,12 +163,12 @@ def test_selected_words_become_a_reason_with_their_place(
 
 
 def test_a_turn_is_rated_alone_before_the_whole_trace(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
     trace = create_trace(
-        experiment=judge.experiment, inputs={"messages": CHAT["messages"][:2]}, question="A talk"
+        experiment=quality.experiment, inputs={"messages": CHAT["messages"][:2]}, question="A talk"
     )
-    open_batch(create_batch(judges=[judge], reviewers=[alice], traces=[trace]))
+    open_batch(create_batch(judges=[quality], reviewers=[alice], traces=[trace]))
     page.get_by_role("link", name="Rate this turn 2").click()
     expect(page.get_by_text("About turn 2 only")).to_be_visible()
     page.keyboard.press("4")
@@ -321,26 +185,26 @@ def test_a_warm_up_item_explains_itself_before_it_goes_on(
     page: Page,
     alice: User,
     lena: User,
-    judge: Judge,
+    quality: Judge,
 ) -> None:
-    settled = create_trace(experiment=judge.experiment, question="An old question")
-    create_feedback(judge=judge, trace=settled, author=lena, value="poor", rationale="No day.")
-    open_batch(create_batch(judges=[judge], reviewers=[alice], items=1, warm_up_items=1))
-    _title(page, "An old question")
+    settled = create_trace(experiment=quality.experiment, question="An old question")
+    create_feedback(judge=quality, trace=settled, author=lena, value="poor", rationale="No day.")
+    open_batch(create_batch(judges=[quality], reviewers=[alice], items=1, warm_up_items=1))
+    see_title(page, "An old question")
     page.keyboard.press("1")
     expect(page.get_by_text("It was settled as")).to_be_visible()
     expect(page.get_by_text("No day.")).to_be_visible()
     page.keyboard.press("Enter")
-    _title(page, "Question 1")
-    assert _answers(alice) == []
+    see_title(page, "Question 1")
+    assert answers_of(alice) == []
 
 
 def test_a_reason_is_asked_for_as_soon_as_an_answer_differs_from_an_open_verdict(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
     open_batch(
         create_batch(
-            judges=[judge],
+            judges=[quality],
             reviewers=[alice],
             items=2,
             visibility="OPEN",
@@ -352,19 +216,19 @@ def test_a_reason_is_asked_for_as_soon_as_an_answer_differs_from_an_open_verdict
     expect(page.get_by_text("Say in a sentence what decided it.")).to_be_visible()
     page.keyboard.type("No day.")
     page.keyboard.press("Control+Enter")
-    _title(page, "Question 2")
+    see_title(page, "Question 2")
     page.keyboard.press("2")
     expect(page.get_by_text("Your batch is done.")).to_be_visible()
-    assert _answers(alice) == ["poor", "good"]
+    assert answers_of(alice) == ["poor", "good"]
 
 
 def test_the_list_follows_and_can_be_narrowed(
-    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, judge: Judge
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
-    open_batch(create_batch(judges=[judge], reviewers=[alice]))
+    open_batch(create_batch(judges=[quality], reviewers=[alice]))
     rail = page.get_by_role("navigation", name="My batch")
     page.keyboard.press("1")
-    _saved(page, "Submitted")
+    see_saved(page, "Submitted")
     expect(rail.locator("[aria-current=page]")).to_contain_text("Question 2")
     rail.get_by_role("link", name="Done", exact=True).click()
     expect(rail.get_by_role("listitem")).to_have_count(1)
@@ -395,10 +259,10 @@ def test_an_expert_works_through_a_batch_on_a_phone(
     open_batch: Callable[[FeedbackSession], None],
     page: Page,
     alice: User,
-    judge: Judge,
+    quality: Judge,
     barriers: Callable[[], list[str]],
 ) -> None:
-    open_batch(create_batch(judges=[judge], reviewers=[alice], items=2))
+    open_batch(create_batch(judges=[quality], reviewers=[alice], items=2))
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert barriers() == []
     small = page.evaluate(
@@ -407,15 +271,15 @@ def test_an_expert_works_through_a_batch_on_a_phone(
     )
     assert small == []
     page.locator(".radio-card", has_text="fair").tap()
-    _title(page, "Question 2")
+    see_title(page, "Question 2")
     page.get_by_role("button", name="My batch").tap()
     expect(page.get_by_role("navigation", name="My batch")).to_be_visible()
     page.get_by_role("link", name="Question 1").tap()
-    _title(page, "Question 1")
+    see_title(page, "Question 1")
     expect(page.get_by_role("radio", name="fair")).to_be_checked()
     page.go_back()
-    _title(page, "Question 2")
+    see_title(page, "Question 2")
     page.get_by_role("button", name="Skip…").tap()
     page.get_by_role("button", name="Not my field").tap()
     expect(page.get_by_text("Your batch is done.")).to_be_visible()
-    assert _answers(alice) == ["fair"]
+    assert answers_of(alice) == ["fair"]
