@@ -31,6 +31,7 @@ from annotator.views import sessions as session_views
 from annotator.views import settings as settings_views
 from annotator.views import settling as settling_views
 from annotator.views import signin as signin_views
+from annotator.views import tokens as token_views
 from annotator.views import traces as trace_views
 
 
@@ -174,6 +175,8 @@ urlpatterns = [
         notice_settings_views.settings_notifications,
         name="settings-notifications",
     ),
+    path("settings/tokens/", token_views.settings_tokens, name="settings-tokens"),
+    path("settings/tokens/<int:pk>/revoke/", token_views.token_revoke, name="token-revoke"),
     path("settings/models/", settings_views.settings_models, name="settings-models"),
     path("settings/prices/", settings_views.price_save, name="price-save"),
     path("settings/prices/<int:pk>/remove/", settings_views.price_remove, name="price-remove"),

@@ -16,7 +16,8 @@ _NOUNS = {
     "alignmentrun": "alignment of",
     "judgejob": "judge",
     "experiment": "experiment",
-    "apitoken": "for",
+    "apitoken": "",
+    "programrun": "the program's run",
     "user": "as",
 }
 # Where the words of the log do not read well before a noun, or a button names the deed otherwise.

@@ -14,6 +14,7 @@ from django.urls import URLPattern, reverse
 
 from annotator.models import (
     AlignmentRun,
+    ApiToken,
     Assessment,
     DriftAlarm,
     Judge,
@@ -36,6 +37,7 @@ from tests.factories import (
     create_judge,
     create_session,
     create_team,
+    create_token,
     create_trace,
     create_user,
     create_verdict,
@@ -135,6 +137,8 @@ RULES = {
     "session-move": Rule(needs=POST_AS_LEAD, about="session"),
     "session-release": Rule(needs=POST_AS_LEAD, about="session"),
     "settings-notifications": Rule(needs={**READ, **POST_AS_EXPERT}),
+    "settings-tokens": Rule(needs={**READ, **POST_AS_EXPERT}),
+    "token-revoke": Rule(needs=POST_AS_EXPERT, about="token"),
     "settings-models": Rule(),
     "price-save": Rule(needs=POST_AS_ADMIN),
     "price-remove": Rule(needs=POST_AS_ADMIN, about="price", is_of_a_team=False),
@@ -197,6 +201,8 @@ def world(team, alice: User, lena: User, adam: User) -> World:
     # of a trace of its own: what is open in a session is hidden on other pages
     asked = create_trace(experiment=experiment)
     session = create_session(judge=judge, reviewers=[alice, lena], traces=[asked], actor=lena)
+    create_token(user=alice)
+    api_token = ApiToken.objects.get()
     elsewhere = create_team(name="Elsewhere")
     create_trace(experiment=create_experiment(team=elsewhere, name="Other desk"))
     oscar = create_user(username="oscar", team=elsewhere, role=Role.ADMIN)
@@ -210,6 +216,7 @@ def world(team, alice: User, lena: User, adam: User) -> World:
             "trace": trace.trace_id,
             "feedback": feedback.assessment_id,
             "trial": trial.pk,
+            "token": api_token.pk,
             "judge": judge.pk,
             "version": judge.current_version.pk,
             "job": job.pk,
