@@ -117,6 +117,14 @@ def decode_change(message: Message, mask: Any) -> AssessmentChange:
     )
 
 
+# What `encode` reads of a row; a judge's version has much more, its instructions for one.
+COLUMNS = (
+    *("assessment_id", "trace", "name", "kind", "source_type", "source_id", "span_id", "value"),
+    *("error_kind", "error_text", "error_stack", "declined_reason", "is_serialized", "rationale"),
+    *("metadata", "valid", "overrides", "created_at", "updated_at", "judge_version__number"),
+)
+
+
 def encode(
     row: Assessment, *, trace_id: str, overridden: Collection[int] = (), overrides: str = ""
 ) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from annotator.ingest.assessment_codec import decode, decode_change, encode
+from annotator.ingest.assessment_codec import COLUMNS, decode, decode_change, encode
 from annotator.ingest.door import MachineRequest, needs
 from annotator.ingest.errors import ForbiddenError, InvalidRequestError, NotThereError
 from annotator.ingest.message import Message
@@ -99,6 +99,7 @@ def of_traces(user: User, traces: Sequence[Trace]) -> dict[int, list[dict[str, A
         visible_assessments(user, traces=trace_ids)
         .filter(withdrawn_at=None)
         .select_related("judge_version")
+        .only(*COLUMNS)
         .order_by("created_at", "pk")
     )
     overridden = service.overridden_pks(rows)

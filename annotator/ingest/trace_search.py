@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -116,7 +116,7 @@ def _rows(
     traces = narrowed(_with_columns(traces, columns), clauses, caller.user)
     if after is not None:
         traces = traces.filter(_beyond(columns, after))
-    hidden = ("inputs", "outputs", "search_text", "guessed")
+    hidden = ("inputs", "outputs", "search_text", "guessed", "created_at", "conversation_id")
     return list(traces.defer(*hidden).order_by(*map(str, columns))[:limit])
 
 
@@ -148,15 +148,17 @@ def _with_columns(traces: TraceQuerySet, columns: Sequence[Column]) -> TraceQuer
         rows = TraceFact.objects.filter(trace=OuterRef("pk"), kind=kind, key=key)
         return Coalesce(Subquery(rows.values("value")[:1]), Value(""), output_field=TextField())
 
-    end = EndMilliseconds(F("requested_at"), F("duration_ms"))
-    derived = {
-        "sort_duration": Coalesce(F("duration_ms"), Value(-1)),
-        "sort_end": Coalesce(end, Value(-1)),
-        "sort_name": fact(TraceFact.Kind.TAG, NAME_TAG),
-        "sort_run": fact(TraceFact.Kind.METADATA, RUN_KEY),
+    # made only when wanted: each costs more than the rest of the query
+    derived: dict[str, Callable[[], Coalesce]] = {
+        "sort_duration": lambda: Coalesce(F("duration_ms"), Value(-1)),
+        "sort_end": lambda: Coalesce(
+            EndMilliseconds(F("requested_at"), F("duration_ms")), Value(-1)
+        ),
+        "sort_name": lambda: fact(TraceFact.Kind.TAG, NAME_TAG),
+        "sort_run": lambda: fact(TraceFact.Kind.METADATA, RUN_KEY),
     }
     wanted = {column.name for column in columns}
-    return traces.annotate(**{name: how for name, how in derived.items() if name in wanted})
+    return traces.annotate(**{name: make() for name, make in derived.items() if name in wanted})
 
 
 def _beyond(columns: Sequence[Column], place: Sequence[Any]) -> Q:
