@@ -20,7 +20,6 @@
   // The time zone of the reader's own machine, offered where none was chosen before.
   for (const zone of document.querySelectorAll("[data-own-zone]")) {
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    if (![...zone.options].some((option) => option.value === own)) continue;
-    zone.value = own;
+    if ([...zone.options].some((option) => option.value === own)) zone.value = own;
   }
 })();

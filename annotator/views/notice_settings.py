@@ -53,6 +53,8 @@ class NoticeForm(forms.Form):
         for name in ("digest_at", "quiet_from", "quiet_until"):
             self.fields[name].error_messages["invalid"] = "Write the time as 08:00."
         dress(self)
+        if preferences._state.adding:
+            self.fields["time_zone"].widget.attrs["data-own-zone"] = "yes"
 
 
 @require_http_methods(["GET", "POST"])

@@ -17,7 +17,7 @@ from annotator.models import FeedbackSession, Goal, Judge, Role, SessionStatus
 from annotator.permissions import require_role, role_required
 from annotator.services import session_plans
 from annotator.services.session_checks import SessionError
-from annotator.views.session_forms import GOAL_HELP, STEPS, SessionForm
+from annotator.views.session_forms import STEPS, SessionForm
 from annotator.views.session_initial import (
     initial_for_draft,
     initial_for_goal,
@@ -31,6 +31,13 @@ NEXT_TEXT = {
     "what": "Next: who and how",
     "who": "Next: when",
     "when": "Next: check who gets what",
+}
+GOAL_HELP = {
+    Goal.BALANCE: "Fill the side that a judge lacks, so that it can be aligned.",
+    Goal.CALIBRATE: "Everybody answers the same traces; see how far people agree.",
+    Goal.DRIFT: "A fresh, random sample: is the judge still right?",
+    Goal.SETTLE: "Traces on which people, or people and judge, differ.",
+    Goal.FREE: "Your own mix.",
 }
 SUGGEST, BY = "suggest", "by"
 
@@ -156,7 +163,11 @@ def _keep(
             picks=outlook.picks,
             selection={
                 **outlook.sample.to_dict(),
-                "plan": {**mix.to_dict(), "per_reviewer": form.cleaned_data["per_reviewer"]},
+                "plan": {
+                    **mix.to_dict(),
+                    "weights": form.weights_of([each.name for each in outlook.strata]) or None,
+                    "per_reviewer": form.cleaned_data["per_reviewer"],
+                },
             },
             **form.settings,
         )

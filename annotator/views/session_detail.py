@@ -122,6 +122,8 @@ def _head(request: AuthedRequest, session: FeedbackSession, *, now: Any) -> dict
         actions.append(_action(act, "close", "Close now"))
     if status == SessionStatus.CLOSED:
         actions.append(_action(act, "settle", "Everything is settled", look="primary"))
+    if status != SessionStatus.DRAFT:
+        actions.append(_action(reverse("session-copy", args=[session.pk]), "copy", "Copy"))
     if session.closes_at and status in (SessionStatus.SCHEDULED, *RUNNING):
         links.append(_link("Calendar file", "session-calendar", session))
     own = own_places(request.user, [session]).get(session.pk)

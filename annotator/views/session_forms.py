@@ -57,13 +57,6 @@ _OF_STEP = {
     "when": {"opens_at", "closes_at", "time_zone", "grace_minutes", "reminders"},
 }  # fmt: skip
 
-GOAL_HELP = {
-    Goal.BALANCE: "Fill the side that a judge lacks, so that it can be aligned.",
-    Goal.CALIBRATE: "Everybody answers the same traces; see how far people agree.",
-    Goal.DRIFT: "A fresh, random sample: is the judge still right?",
-    Goal.SETTLE: "Traces on which people, or people and judge, differ.",
-    Goal.FREE: "Your own mix.",
-}
 VISIBILITIES = [
     (Visibility.BLIND.value, "Blind: hidden, before and after the answer"),
     (Visibility.REVEALED.value, "Reveal: shown after the first answer, which may then be changed"),
@@ -221,6 +214,8 @@ class SessionForm(forms.Form):
         for judge in self.chosen:
             self._add_guideline(judge)
         dress(self)
+        if not self.is_bound and not self.initial.get("knows_zone", True):
+            self.fields["time_zone"].widget.attrs["data-own-zone"] = "yes"
 
     @property
     def judge(self) -> Judge | None:
@@ -257,6 +252,11 @@ class SessionForm(forms.Form):
             for name, text in source.items()
             if name.startswith(STRATUM) and (weight := _weight(str(text))) is not None
         }
+
+    def weights_of(self, strata: Sequence[str]) -> dict[str, float]:
+        """The weights of the strata that there are; an address may name others."""
+        weights = self.weights()
+        return {name: weights[name] for name in strata if name in weights}
 
     def keep_errors_of(self, steps: Sequence[str]) -> None:
         """Say nothing yet of fields in steps that nobody has been to."""

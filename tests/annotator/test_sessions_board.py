@@ -371,19 +371,19 @@ def test_what_can_be_done_follows_the_state(
     def offered() -> set[str]:
         return {action["value"] for action in client.get(_page(session)).context["actions"]}
 
-    assert offered() == {"cancel", "close"}
+    assert offered() == {"cancel", "close", "copy"}
     assert (
         "Close the session first"
         in client.post(act, {"action": "settle"}, follow=True).content.decode()
     )
     client.post(act, {"action": "close"})
-    assert offered() == {"settle"}
+    assert offered() == {"settle", "copy"}
     again = client.post(act, {"action": "close"}, follow=True).content.decode()
     assert "That cannot be done any more" in again
     client.post(act, {"action": "settle"})
     session.refresh_from_db()
     assert session.status == SessionStatus.SETTLED
-    assert offered() == set()
+    assert offered() == {"copy"}
     unknown = client.post(act, {"action": "explode"}, follow=True).content.decode()
     assert "Choose what to do with the session." in unknown
     draft = create_session(judge=judge, reviewers=[alice], traces=traces, is_open=False)
