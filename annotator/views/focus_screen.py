@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
@@ -35,6 +36,8 @@ from annotator.views.batches import own_batch, taken_by_others
 from annotator.views.traces import TABS, trace_content
 
 MOST_REASONS = 3
+# So many heartbeats may get lost before a hold does.
+BEATS_PER_HOLD = 6
 
 
 @dataclass(kw_only=True)
@@ -80,6 +83,7 @@ class Screen:
             "flag_reasons": focus.flag_reasons(),
             "end_address": reverse("batch-review", args=[session.pk]),
             "undo_address": reverse("batch-undo", args=[session.pk]),
+            "beat_seconds": max(1, settings.HOLD_SECONDS // BEATS_PER_HOLD),
             "ends_at": until,
             "ends_soon": session.is_running and ends_soon(until, now),
             "time_left": time_left(until, now),

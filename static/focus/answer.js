@@ -15,6 +15,7 @@ const chosen = (form) => form.querySelector("[name=value]:checked")?.closest(".r
 export function disarm() {
   clearTimeout(armed);
   armed = 0;
+  for (const card of document.querySelectorAll(".is-chosen")) card.classList.remove("is-chosen");
 }
 
 export function choose(position) {

@@ -1,8 +1,7 @@
 // "I am at this item": a heartbeat while the page can be seen, and a word on leaving, so that nothing is done twice.
-import { addressOf, answerForm, ask, hear } from "./page.js";
+import { addressOf, answerForm, ask, hear, screen } from "./page.js";
 import { say } from "./words.js";
 
-const BEAT_MS = 20_000;
 let seconds = 0; // that this item was in front of the reader since the last beat
 
 export const activeSeconds = () => seconds;
@@ -36,6 +35,6 @@ export function startHold() {
   hear("step:leave", ({ form, isSubmitted }) => { if (!isSubmitted) leave(form); });
   window.addEventListener("pagehide", () => leave(answerForm()));
   document.addEventListener("visibilitychange", () => { if (!document.hidden) void beat(); });
-  setInterval(beat, BEAT_MS);
+  setInterval(beat, Number(screen().dataset.beat) * 1_000);
   setInterval(() => { if (!document.hidden) seconds += 1; }, 1_000);
 }
