@@ -107,8 +107,8 @@ def expected_mix(
     wanted = float(min(size, total))
     if not total:
         return dict.fromkeys(sizes, 0.0)
-    named = {name: weights.get(name, 0.0) for name in sizes}
-    at_random = wanted if not sum(named.values()) else wanted * random_share
+    named = _shares({name: weights.get(name, 0.0) for name in sizes})
+    at_random = wanted if not any(named.values()) else wanted * random_share
     mix = {name: at_random * many / total for name, many in sizes.items()}
     room = {name: sizes[name] - mix[name] for name in sizes}
     for name, extra in _fill(named, room, wanted - at_random).items():
@@ -358,6 +358,14 @@ def _best_swap(taken: Mapping[str, int], yields: Sequence[Yield]) -> tuple[str, 
         if taken[out.name] and taken[into.name] < into.size and into.negative > out.negative
     ]
     return min(swaps)[1:] if swaps else None
+
+
+def _shares(weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights as shares of one; what is too small to tell from rounding is nothing."""
+    most = max(weights.values())
+    relative = {name: weight / most if most else 0.0 for name, weight in weights.items()}
+    total = math.fsum(relative.values())
+    return {name: each / total if each > 1e-9 else 0.0 for name, each in relative.items()}
 
 
 def _fill(

@@ -17,6 +17,7 @@ from annotator.models import (
     JudgeJob,
     JudgeVersion,
     Membership,
+    Notification,
     Team,
     Trace,
     User,
@@ -66,6 +67,15 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     list_display = ["prefix", "user", "team", "name", "created_at", "last_used_at", "revoked_at"]
     list_select_related = ["user", "team"]
     exclude = ["digest"]
+
+
+@admin.register(Notification)
+class NotificationAdmin(ReadOnlyAdmin):
+    """E-mails: sent, waiting, unwanted, or without an address to go to."""
+
+    list_display = ["created_at", "user", "kind", "status", "due_at", "sent_at", "problem"]
+    list_filter = ["status", "kind"]
+    list_select_related = ["user"]
 
 
 @admin.register(ActivityLog)

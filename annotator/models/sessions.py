@@ -419,6 +419,7 @@ class StandingRule(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["template"], name="one_rule_per_template"),
             models.CheckConstraint(
                 condition=Q(random_share__gt=0, random_share__lte=1),
                 name="rule_random_share_in_bounds",

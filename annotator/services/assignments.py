@@ -28,10 +28,10 @@ from annotator.models import (
     User,
 )
 from annotator.services import log
+from annotator.services.places import LONGEST_BEAT_SECONDS, has_free_place, lock_item
 from annotator.services.session_checks import SessionError
 from judges.answers import clean_text
 
-LONGEST_BEAT_SECONDS = 120
 LONGEST_DRAFT = 20_000
 DRAFT_FIELDS = (
     "value", "rationale", "decline", "decline_text", "confidence", "expected", "span_id"
@@ -287,28 +287,6 @@ def give_back_silent(*, now: datetime, session: FeedbackSession | None = None) -
     pks = list(silent.exclude(for_all).values_list("pk", flat=True))
     still = Assignment.objects.filter(pk__in=pks, state__in=WAITING, lease_until__lt=now)
     return ended + still.update(lease_until=None, given_back_at=now)
-
-
-# --- What submitting shares with this
-
-
-def lock_item(assignment: Assignment) -> None:
-    """Read the assignment anew; until the transaction ends nobody else takes, gives back or fills a place of its item."""
-    Item.objects.select_for_update(no_key=True).values_list("pk").get(pk=assignment.item_id)
-    assignment.refresh_from_db(
-        from_queryset=Assignment.objects.select_related(
-            "item__trace__experiment__team", "item__session__experiment__team", "reviewer__user"
-        )
-    )
-
-
-def has_free_place(assignment: Assignment) -> bool:
-    """Whether its item wants one more answer than others give."""
-    item = assignment.item
-    if item.is_shared or item.is_warm_up:
-        return True
-    others = Assignment.objects.taking_a_place().filter(item=item).exclude(pk=assignment.pk)
-    return others.count() < item.wanted
 
 
 def record(

@@ -53,7 +53,7 @@ def digest_mail(notifications: Sequence[Notification]) -> EmailMultiAlternatives
             "button": "Open Annotator",
             "address": _address("/"),
         },
-        off=_address("/settings/notifications/"),
+        off=_address(reverse("settings-notifications")),
     )
 
 
@@ -92,7 +92,7 @@ def calendar_file(session: FeedbackSession, user: User, *, method: str = "PUBLIS
 
 def session_path(session: FeedbackSession) -> str:
     """Where a session is for whoever opens it: the reviewer's batch, the lead's board."""
-    return f"/sessions/{session.pk}/"
+    return reverse("session-detail", args=[session.pk])
 
 
 def _mail(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.urls import reverse
 from django.utils import timezone
 
 from annotator.models import (
@@ -96,7 +97,7 @@ def tell_of_runs(*, now: datetime) -> None:
                     subject=f"Alignment of {run.judge.name} finished",
                     sentence=f"An alignment run of {run.judge.name} has {'finished' if run.status == WorkStatus.SUCCEEDED else 'failed'}.",
                     button="Open the run",
-                    path=f"/runs/{run.pk}/",
+                    path=reverse("run-detail", args=[run.pk]),
                 )
                 for member in leads
             ),

@@ -8,12 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from annotator.models import (
     RUNNING,
-    WAITING,
     Assessment,
     Assignment,
     AssignmentState,
@@ -28,10 +26,10 @@ from annotator.models import (
     Visibility,
 )
 from annotator.models.search import verdicts_in_force
-from annotator.services.assignments import LONGEST_BEAT_SECONDS, lock_item, record
+from annotator.services.assignments import record
 from annotator.services.feedback import FeedbackError, Given, add_feedback, withdraw_feedback
+from annotator.services.places import finish, is_complete, lock_item, look_at_item, note, store
 from annotator.services.session_checks import SessionError
-from annotator.services.third_opinion import ask_third
 from judges.answers import clean_text
 from judges.values import InvalidValueError, value_key
 
@@ -121,7 +119,9 @@ def submit(
         ended_at = _hold_ended_at(assignment, now)
         if assignment.item.is_warm_up:
             return _practise(assignment, asked.judge, value, rationale, seconds, now)
-        had = None if span_id else _valid_answer(assignment, asked.judge)
+        # Nothing was said yet of an item that is still to do.
+        is_new = bool(span_id) or assignment.state == AssignmentState.TODO
+        had = None if is_new else _valid_answer(assignment, asked.judge)
         owes_reason = _check_reason(assignment, asked.judge, had, value, rationale, span_id)
         feedback = add_feedback(
             author=user,
@@ -141,11 +141,15 @@ def submit(
             ),
         )
         was_done = assignment.state == AssignmentState.DONE
-        _note(assignment, asked.judge, seconds, span_id=span_id)
+        note(assignment, asked.judge, span_id=span_id)
+        others = None
+        if not span_id and not owes_reason and is_complete(assignment, session_judges):
+            others = finish(assignment, now)
+        store(assignment, seconds)
+        if others is not None and not assignment.is_extra:
+            look_at_item(assignment.item, others, now, has_lost_place=ended_at is not None)
         if span_id:
             return Submitted(outcome=Outcome.SUBMITTED, assignment=assignment, assessment=feedback)
-        if not owes_reason and _is_complete(assignment, session_judges):
-            _finish(assignment, now)
         if owes_reason:
             outcome = Outcome.NEEDS_REASON
         elif assignment.is_extra:
@@ -340,62 +344,3 @@ def _practise(
         assignment=assignment,
         settled=Label.objects.filter(trace=assignment.item.trace_id, judge=judge).first(),
     )
-
-
-# --- The place
-
-
-def _note(assignment: Assignment, judge: Judge, seconds: int, *, span_id: str) -> None:
-    if not span_id:
-        assignment.drafts = {
-            key: text for key, text in assignment.drafts.items() if key != str(judge.pk)
-        }
-    counted = max(0, min(seconds, LONGEST_BEAT_SECONDS))
-    if assignment.state == AssignmentState.TODO:
-        assignment.state = AssignmentState.DRAFT
-    Assignment.objects.filter(pk=assignment.pk).update(
-        drafts=assignment.drafts,
-        state=assignment.state,
-        active_seconds=F("active_seconds") + counted,
-    )
-
-
-def _is_complete(assignment: Assignment, session_judges: list[SessionJudge]) -> bool:
-    if len(session_judges) == 1:
-        return True
-    answered = set(
-        Assessment.objects.human()
-        .filter(assignment=assignment, span_id="")
-        .values_list("name", flat=True)
-    )
-    return all(each.judge.name in answered for each in session_judges)
-
-
-def _finish(assignment: Assignment, now: datetime) -> None:
-    """The item is answered. Its place counts unless others have filled all places, or nobody counts any more."""
-    if assignment.state == AssignmentState.DONE:
-        assignment.edited_at = now
-        assignment.save(update_fields=["edited_at"])
-        return
-    item, session = assignment.item, assignment.item.session
-    done = Assignment.objects.filter(item=item, state=AssignmentState.DONE, is_extra=False)
-    others = done.exclude(pk=assignment.pk).count()
-    is_over = session.status not in RUNNING or assignment.reviewer.removed_at is not None
-    assignment.is_extra = is_over or others >= item.wanted
-    assignment.state, assignment.submitted_at = AssignmentState.DONE, now
-    assignment.lease_until, assignment.given_back_at = None, None
-    assignment.reason, assignment.reason_text = "", ""
-    assignment.save(
-        update_fields=[
-            *("is_extra", "state", "submitted_at", "lease_until", "given_back_at"),
-            *("reason", "reason_text"),
-        ]
-    )
-    if assignment.is_extra or others + 1 < item.wanted:
-        return
-    # All places are filled: who has not begun need not.
-    Assignment.objects.filter(
-        item=item, state__in=WAITING, lease_until=None, given_back_at=None
-    ).update(given_back_at=now)
-    if session.third_opinion and not item.has_third_opinion:
-        ask_third(item, session, now)

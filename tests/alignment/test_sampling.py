@@ -34,6 +34,8 @@ STREAM = [Candidate(item=n, stratum="poor" if n % 10 == 0 else "good") for n in 
         ({"good": 90, "poor": 30}, 20, {"poor": 3, "good": 1}, 0.2, {"good": 7, "poor": 13}),
         ({"good": 3, "poor": 2}, 20, {"poor": 1}, 0.1, {"good": 3, "poor": 2}),
         ({"good": 90, "poor": 10}, 20, {"gone": 1}, 0.1, {"good": 18, "poor": 2}),
+        ({"good": 90, "poor": 90}, 20, {"poor": 5e-324}, 0.5, {"good": 5, "poor": 15}),
+        ({"good": 90, "poor": 90}, 20, {"good": 1, "poor": 1e-30}, 0.5, {"good": 15, "poor": 5}),
         ({}, 20, {}, 1.0, {}),
     ],
 )

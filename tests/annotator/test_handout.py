@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.handout import (
@@ -64,7 +64,6 @@ def test_five_people_get_twelve_items_each_of_which_three_are_shared():
     overlap=st.integers(1, 4),
     seed=st.integers(0, 9),
 )
-@settings(deadline=None)
 def test_nobody_gets_more_than_their_room_or_an_item_twice(rooms, many, overlap, seed):
     plan = hand_out(works(many, wanted=overlap), people(*rooms), seed=seed)
 
@@ -82,7 +81,6 @@ def test_nobody_gets_more_than_their_room_or_an_item_twice(rooms, many, overlap,
     overlap=st.integers(1, 4),
     shared=st.integers(0, 1),
 )
-@settings(deadline=None)
 def test_as_many_items_as_fit_are_all_handed_out(rooms, overlap, shared):
     many = items_that_fit(rooms=rooms, overlap=overlap, shared=shared)
 
