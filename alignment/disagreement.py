@@ -96,6 +96,8 @@ def disagreement_on(
         is_settled: Whether somebody settled the label, which does not unsay what people answered.
         distance: How far two values lie apart.
     """
+    if len({*answers, verdict, label} - {None}) < 2:
+        return None
     people = sorted(set(answers))
     counted = people if label is None else [label] if not is_settled else sorted({*people, label})
     with_judge = verdict is not None and any(value != verdict for value in counted)

@@ -46,6 +46,7 @@ def judge_disagreements(request: AuthedRequest, pk: int) -> HttpResponse:
     rows = [row for row in every if listed.lets_through(row, tags)]
     rest = rows_after(rows, request.GET.get("after", ""))
     page = rest[:PAGE_SIZE]
+    may_settle = judge.may_be_settled_by(request.user)
     ctx = {
         **judge_context(request, judge, tab="disagreements"),
         "rows": workbench_rows(judge, page),
@@ -53,8 +54,9 @@ def judge_disagreements(request: AuthedRequest, pk: int) -> HttpResponse:
         "next": place_of(page[-1]) if len(rest) > PAGE_SIZE else "",
         "filter": listed,
         "list_query": listed.to_query(),
-        "may_settle": judge.may_be_settled_by(request.user),
-        **(_in_session(judge, listed.session) if listed.session else {}),
+        "may_settle": may_settle,
+        # The agreement of a single blind answer would tell its giver the verdict.
+        **(_in_session(judge, listed.session) if listed.session and may_settle else {}),
         **_ways_to_look(listed, every, tags),
     }
     return render(request, "disagreements/list.html", ctx)

@@ -55,9 +55,9 @@ def judge_settle_trace(request: AuthedRequest, pk: int, trace_id: str) -> HttpRe
         trace_id=trace_id,
     )
     listed = filter_of(request.GET, request, judge)
-    rows = _rows(request, judge, listed)
-    every = {row.trace_pk: row for row in disagreements_in(judge, user=request.user)}
-    here = every.get(trace.pk)
+    every = disagreements_in(judge, user=request.user)
+    rows = _rows(request, judge, listed, None if listed.session else every)
+    here = next((row for row in every if row.trace_pk == trace.pk), None)
     said = said_on(judge, [trace.pk])
     form = SettleForm(
         request.POST or None,
@@ -128,10 +128,15 @@ def _back(request: AuthedRequest, settlement: Settlement) -> HttpResponse:
 
 
 def _rows(
-    request: AuthedRequest, judge: Judge, listed: DisagreementFilter
+    request: AuthedRequest,
+    judge: Judge,
+    listed: DisagreementFilter,
+    every: list[DisagreementRow] | None = None,
 ) -> list[DisagreementRow]:
+    """The rows of the list; `every` is all of them, if they are known already."""
     tags = tags_of(judge) if listed.tag else {}
-    every = disagreements_in(judge, user=request.user, session=listed.session)
+    if every is None:
+        every = disagreements_in(judge, user=request.user, session=listed.session)
     return [row for row in every if listed.lets_through(row, tags)]
 
 

@@ -12,6 +12,8 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from annotator.models import Judge, Span, Team, User
+from annotator.services.guidelines import save_guideline
+from annotator.services.settling import pin, settle_label
 from tests.annotator.batch_world import create_batch
 from tests.annotator.run_rows import finished_run
 from tests.factories import (
@@ -74,6 +76,14 @@ def world(transactional_db: None, team: Team, alice: User, lena: User, adam: Use
     create_feedback(judge=judge, trace=traces[0], author=alice, value="poor", rationale="No date.")
     create_feedback(judge=judge, trace=traces[0], author=lena, value="good", rationale="It helps.")
     create_feedback(judge=judge, trace=traces[1], author=lena, value="good")
+    create_feedback(judge=judge, trace=traces[2], author=alice, value="good")
+    create_feedback(judge=judge, trace=traces[2], author=lena, value="fair")
+    settlement = settle_label(
+        actor=lena, judge=judge, trace=traces[2], value="fair", cause="GUIDELINE", note="A date?"
+    )
+    pin(actor=lena, settlement=settlement, pinned=True)
+    for when in ("It answers.", "It answers, with a date."):
+        save_guideline(actor=lena, judge=judge, text="Be fair.", choose_when={"good": when})
     finished_run(judge)
     for state, hours in (("now", -1), ("later", 48)):
         create_batch(
