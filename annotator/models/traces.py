@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from annotator.models.feedback import Assessment
 
 PREVIEW_LENGTH = 200
+TRACE_NAME = "mlflow.traceName"
 
 
 class ExperimentQuerySet(models.QuerySet["Experiment"]):
@@ -169,6 +170,13 @@ class Trace(models.Model):
             tags=self.tags,
             metadata=self.metadata,
         )
+
+    @property
+    def tags_for_people(self) -> dict[str, Any]:
+        """The tags without those that only programs understand; what the trace is called goes by its plain name."""
+        named = {"name": self.tags[TRACE_NAME]} if self.tags.get(TRACE_NAME) else {}
+        own = {key: value for key, value in self.tags.items() if not key.startswith("mlflow.")}
+        return named | own
 
     @property
     def can_be_read_here(self) -> bool:

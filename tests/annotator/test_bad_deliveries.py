@@ -25,12 +25,8 @@ A = trace_id("a")
 GOOD = span(1, attributes={"a": {"b": [1]}}, events=[{"name": "e", "timeUnixNano": "5"}])
 BOMB = gzip.compress(b"\0" * 300_000_000, compresslevel=9, mtime=0)
 
-# as many examples as a machine of two cores has time for
-some = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+# as many as a machine of two cores has time for
+some = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 ODD_TEXTS = st.sampled_from(
     ["", "\0", "\ud800", "NaN", "-1", "1e999", "9" * 400, "tr-", "../..", "é" * 300, "{", '"', "ON"]

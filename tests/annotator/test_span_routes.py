@@ -185,6 +185,7 @@ def test_the_trace_reads_well_in_the_app(sender: Sender, adam: User):
     assert trace.inputs == {"question": "capital of France?"}
     assert (trace.request_preview, trace.response_preview) == ("capital of France?", "Paris é ✓")
     assert trace.conversation_id == "session-1"
+    assert trace.tags_for_people == {"name": "answer", "stage": "test"}
     assert "capital of France" in trace.search_text
     assert Trace.objects.get(facts__key="stage", facts__value="test") == trace
 
