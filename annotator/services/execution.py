@@ -22,15 +22,14 @@ from alignment.metric import Costs
 from alignment.plugins import build_optimizer
 from alignment.runner import RunResult, run_alignment
 from alignment.sides import Sides
-from annotator.models import AlignmentRun, Judge, RunAnswer, Trace, WorkStatus
+from annotator.models import AlignmentRun, Judge, Trace, WorkStatus
 from annotator.services import judges, leases, log, runs
 from annotator.services.labels import look_at_readiness
 from annotator.services.prices import load_prices
+from annotator.services.run_answers import RunAnswers
 from annotator.services.run_examples import thaw
 from annotator.services.verdicts import log_verdicts
-from judges.calls import Reply
 from judges.entities import Trace as DomainTrace
-from judges.entities import Usage
 from judges.errors import Cancelled, JudgeError, MalformedAnswerError
 from judges.instructions import Case, InstructionsJudge
 from judges.llm import Gateway
@@ -59,9 +58,9 @@ def execute_run(pk: int) -> None:
         )
         judge = run.version_in.to_domain()
         examples = thaw(run.examples, Sides.from_dict(setup["sides"]))
-        recorder = Recorder(run=run, lease=lease, gateway=gateway, answers=answers)
+        recorder = Recorder(run=run, lease=lease, gateway=gateway)
         try:
-            with recorder:
+            with answers, recorder:
                 result = run_alignment(
                     judge=judge,
                     examples=examples,
@@ -97,41 +96,6 @@ def execute_run(pk: int) -> None:
         look_at_readiness(run.judge)
 
 
-class RunAnswers:
-    """The answers that models gave in this run: taken up again after a worker's death, it pays for none twice."""
-
-    def __init__(self, run: AlignmentRun) -> None:
-        self._run = run
-        self._lock = threading.Lock()
-        self._known = {
-            key: Reply(**{**reply, "usage": Usage(**reply["usage"])})
-            for key, reply in run.answers.values_list("key", "reply")
-        }
-        self._unsaved: dict[str, Reply] = {}
-
-    def get(self, key: str) -> Reply | None:
-        """The answer to the call of that key."""
-        with self._lock:
-            return self._known.get(key)
-
-    def put(self, key: str, reply: Reply) -> None:
-        """Keep an answer; `save` writes it."""
-        with self._lock:
-            self._known[key] = self._unsaved[key] = reply
-
-    def save(self) -> None:
-        """Write what was put since."""
-        with self._lock:
-            unsaved, self._unsaved = self._unsaved, {}
-        RunAnswer.objects.bulk_create(
-            [
-                RunAnswer(run=self._run, key=key, reply=asdict(reply))
-                for key, reply in unsaved.items()
-            ],
-            ignore_conflicts=True,
-        )
-
-
 class Recorder:
     """Writes what a run tells, twice a second and from one thread of its own.
 
@@ -139,13 +103,10 @@ class Recorder:
     connections behind.
     """
 
-    def __init__(
-        self, *, run: AlignmentRun, lease: leases.Lease, gateway: Gateway, answers: RunAnswers
-    ) -> None:
+    def __init__(self, *, run: AlignmentRun, lease: leases.Lease, gateway: Gateway) -> None:
         self._run = run
         self._lease = lease
         self._gateway = gateway
-        self._answers = answers
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._stages: list[dict[str, Any]] = []
@@ -209,8 +170,7 @@ class Recorder:
         }
 
     def write(self) -> None:
-        """Write what is new to the run's row, and the models' answers beside it."""
-        self._answers.save()
+        """Write what is new to the run's row."""
         with self._lock:
             fields = {
                 "stages": [dict(stage) for stage in self._stages],

@@ -321,7 +321,7 @@ def test_a_run_whose_worker_is_killed_goes_on_with_another_and_asks_nothing_twic
             run = runs.start_run(actor=adam, judge=judge, params={"steps": 2})
             assert eventually(lambda: run.answers.count() > 60), worker.process.text
             worker.kill()
-            lost = stub.calls - run.answers.count()
+            unanswered = stub.calls - run.answers.count()
             worker.restart()
             assert eventually(
                 lambda: AlignmentRun.objects.filter(pk=run.pk, status=WorkStatus.SUCCEEDED).exists()
@@ -330,7 +330,8 @@ def test_a_run_whose_worker_is_killed_goes_on_with_another_and_asks_nothing_twic
         asked = [json.dumps(body, sort_keys=True) for body in stub.bodies]
     assert run.attempt == 2
     assert run.outcome
-    assert len(asked) - len(set(asked)) <= lost
+    # Every answer that came was written down before the run went on: only what was in flight is asked again.
+    assert len(asked) - len(set(asked)) <= unanswered <= 4
 
 
 def test_changing_the_rule_shows_first_what_it_does_to_the_labels(
