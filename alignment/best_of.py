@@ -16,7 +16,7 @@ from alignment.base import LabelledOptimizer, check_whole_number
 from alignment.evaluation import judge_all
 from alignment.events import RunContext, Stage, StepScored
 from alignment.gepa import GEPAAlignmentOptimizer, learn_and_validate
-from alignment.guidelines import Distilled, as_text, distil, most_calls
+from alignment.guidelines import Distilled, as_text, distil, most_calls, recurring
 from alignment.labels import Example
 from alignment.memory import remember
 from alignment.simba import SIMBAAlignmentOptimizer
@@ -27,7 +27,8 @@ from judges.memory import Memory
 
 MOST_CANDIDATES = 3
 MOST_GUIDELINES = 12
-STEPS = 4
+STEPS = 5
+PARTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,8 @@ class _Race:
             )
             self._enter("guidelines with examples", replace(self._judge, memory=memory))
         if not self._is_perfect:
+            self._look_for_what_recurs(learn)
+        if not self._is_perfect:
             self._let_gepa_try(learn)
         if not self._is_perfect:
             self._let_simba_try(learn)
@@ -168,6 +171,17 @@ class _Race:
         for text in found.contradictions:
             self._optimizer.tell(self._context, f"The feedback contradicts itself: {text}")
         return found
+
+    def _look_for_what_recurs(self, learn: Sequence[Example]) -> None:
+        """Guidelines from several parts of the feedback, and those that come up in more than one of them."""
+        parts = [
+            [example for place, example in enumerate(learn) if place % PARTS != left_out]
+            for left_out in range(PARTS)
+        ]
+        found = [self._distil(part) for part in parts if part]
+        recur = recurring(self._judge, found, self._context, model=self._model)
+        if recur:
+            self._enter("guidelines that recur", self._as_instructions(Distilled(guidelines=recur)))
 
     def _as_instructions(self, found: Distilled) -> InstructionsJudge:
         return replace(self._judge, instructions=as_text(self._judge, found.guidelines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -113,6 +114,36 @@ def distil(
     )
 
 
+def recurring(
+    judge: InstructionsJudge,
+    found: Sequence[Distilled],
+    context: RunContext,
+    *,
+    model: str,
+) -> tuple[Guideline, ...]:
+    """The guidelines that were found more than once, in different parts of the feedback: noise seldom repeats itself.
+
+    Those with equal words are counted here; where none are, a model is asked which mean the same.
+
+    Raises:
+        ProviderError, BudgetExceededError, Cancelled: as the gateway does.
+    """
+    every = [guideline for each in found for guideline in _unique(each.guidelines)]
+    counts = Counter(_key(guideline.text) for guideline in every)
+    unique = _unique(every)
+    repeated = [guideline for guideline in unique if counts[_key(guideline.text)] > 1]
+    if repeated or not every:
+        return tuple(repeated)
+    listed = [{"number": n, "guideline_text": g.text} for n, g in enumerate(every, start=1)]
+    user = f"Keep at most {len(every)}.\n\nThe guidelines:\n{as_json(listed)}"
+    answer = ask(context.gateway, model, judge, _MERGE, user) or {}
+    return tuple(
+        Guideline(text=_clean(item.get("guideline_text"), judge))
+        for item in _objects(answer.get("guidelines"))
+        if len(item.get("sources") or ()) > 1 and _clean(item.get("guideline_text"), judge)
+    )
+
+
 def as_text(judge: InstructionsJudge, guidelines: Sequence[Guideline]) -> str:
     """The judge's instructions with the guidelines as part of their text, for optimizers that rewrite it."""
     return "\n".join([judge.instructions.rstrip() + "\n", *(g.text for g in guidelines)])
@@ -171,7 +202,7 @@ def _unique(guidelines: Iterable[Guideline]) -> list[Guideline]:
     """One of each text, whatever its case and punctuation, with the sources of all."""
     by_key: dict[str, Guideline] = {}
     for guideline in guidelines:
-        key = " ".join(re.findall(r"\w+", guideline.text.casefold()))
+        key = _key(guideline.text)
         if not key:
             continue
         same = by_key.get(key)
@@ -183,6 +214,10 @@ def _unique(guidelines: Iterable[Guideline]) -> list[Guideline]:
             )
         )
     return list(by_key.values())
+
+
+def _key(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 def _clean(text: object, judge: InstructionsJudge) -> str:

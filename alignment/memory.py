@@ -110,7 +110,8 @@ def remember(
     texts = [case_text(judge, Case.from_trace(example.trace, judge)) for example in examples]
     vectors: Sequence[tuple[float, ...]] = [()] * len(texts)
     if embedding_model:
-        vectors = [_unit(vector) for vector in context.gateway.embed(embedding_model, texts)]
+        found = judge.embed(embedding_model, texts, gateway=context.gateway)
+        vectors = [_unit(vector) for vector in found]
     return tuple(
         MemoryExample(
             trace_id=example.trace.trace_id,

@@ -24,6 +24,10 @@ CONVERSATION_KEYS = (
     "session.id",
     "thread_id",
 )
+USER_KEYS = ("user", "user_id", "mlflow.trace.user", "user.id", "customer_id")
+LARGEST_USER = (
+    0.2  # share of the traces; whoever has more is no group, or there would be nothing to divide
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +127,14 @@ def make_split(
 
 
 def groups_of(traces: Iterable[Trace]) -> dict[str, str]:
-    """The group of every trace: traces of one conversation, or with equal inputs, are in one group.
+    """The group of every trace: traces of one conversation, of one user, or with equal inputs are in one group.
 
-    Chains count: if A and B share a conversation and B and C have equal inputs, all three are one group.
+    Chains count: if A and B share a conversation and B and C have equal inputs, all three are one group. A user with
+    more than a fifth of the traces is no group: where all are one tester's, nothing could be set aside.
     """
+    traces = list(traces)
+    users = Counter(user for trace in traces if (user := _found(trace, USER_KEYS)))
+    few = {user for user, count in users.items() if count <= LARGEST_USER * len(traces)}
     members: dict[str, str] = {}
     links: dict[str, str] = {}
 
@@ -138,7 +146,7 @@ def groups_of(traces: Iterable[Trace]) -> dict[str, str]:
         return node
 
     for trace in traces:
-        keys = _group_keys(trace)
+        keys = _group_keys(trace, few)
         members[trace.trace_id] = keys[0]
         for key in keys[1:]:
             first, second = sorted((root(keys[0]), root(key)))
@@ -146,7 +154,7 @@ def groups_of(traces: Iterable[Trace]) -> dict[str, str]:
     return {trace_id: root(key) for trace_id, key in members.items()}
 
 
-def _group_keys(trace: Trace) -> list[str]:
+def _group_keys(trace: Trace, users: AbstractSet[str]) -> list[str]:
     inputs = json.dumps(trace.inputs, sort_keys=True, default=str, ensure_ascii=False)
     keys = [
         f"inputs:{_digest(inputs)}"
@@ -157,7 +165,16 @@ def _group_keys(trace: Trace) -> list[str]:
         for name in CONVERSATION_KEYS:
             if place.get(name):
                 keys.append(f"conversation:{place[name]}")
+    user = _found(trace, USER_KEYS)
+    if user in users:
+        keys.append(f"user:{user}")
     return keys
+
+
+def _found(trace: Trace, names: Sequence[str]) -> str:
+    """The first of these that the trace's metadata or tags have; empty for none."""
+    places = (trace.metadata, trace.tags)
+    return next((str(p[name]) for p in places for name in names if p.get(name)), "")
 
 
 def _hold_out(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,14 +10,20 @@ from typing import Any
 from judges.answers import parse_answer
 from judges.base import Judge
 from judges.calibration import Calibration
-from judges.calls import FROM_ENVIRONMENT, ModelCall, split_model
+from judges.calls import ModelCall, split_model
+from judges.definition import (
+    PLACEHOLDER,
+    check_inference_params,
+    check_instructions,
+    check_model,
+    check_name,
+)
 from judges.entities import AssessmentSource, Feedback, SourceType, Trace, Usage
 from judges.errors import InvalidJudgeError, MalformedAnswerError
 from judges.llm import Gateway, current_gateway
 from judges.memory import Demonstration as Demonstration
 from judges.memory import Memory, MemoryExample
 from judges.render import (
-    VARIABLES,
     answer_schema,
     ask_again,
     case_text,
@@ -30,18 +35,6 @@ from judges.values import ValueType, value_key
 DEFAULT_MODEL = "openai:/gpt-4.1-mini"
 MODEL_VARIABLE = "ANNOTATOR_DEFAULT_MODEL"
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}")
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ufeff]")
-# They belong to the call, not to the model; a key among them would lie open in the database.
-_NO_INFERENCE_PARAMS = {
-    *("model", "messages", "response_format", "tools", "n", "stream", "mock_response"),
-    *("api_key", "api_base", "api_version", "base_url", "headers", "extra_headers"),
-    *("client", "custom_llm_provider", "callbacks", "drop_params"),
-    *("timeout", "num_retries", "max_retries", "fallbacks"),
-}
-_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Secrets of the program itself, which no model's server is to have.
-_NO_HEADER_VARIABLES = {"SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
 _MOST_ASKS = 3  # an unusable answer is asked again twice
 
 
@@ -107,10 +100,10 @@ class InstructionsJudge(Judge):
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
-        _check_instructions(self.instructions)
-        _check_model(self.model, base_url=self.base_url, extra_headers=self.extra_headers)
-        _check_inference_params(self.inference_params)
+        check_name(self.name)
+        check_instructions(self.instructions)
+        check_model(self.model, base_url=self.base_url, extra_headers=self.extra_headers)
+        check_inference_params(self.inference_params)
         if not isinstance(self.value_type, ValueType):
             raise InvalidJudgeError(
                 "The value type must be a ValueType; make_judge makes one from bool or Literal[…]."
@@ -119,7 +112,7 @@ class InstructionsJudge(Judge):
     @property
     def variables(self) -> frozenset[str]:
         """The template variables that the instructions use."""
-        return frozenset(_PLACEHOLDER.findall(self.instructions))
+        return frozenset(PLACEHOLDER.findall(self.instructions))
 
     def __call__(
         self,
@@ -220,9 +213,23 @@ class InstructionsJudge(Judge):
         text = case_text(self, case)
         vector: Sequence[float] = ()
         if memory.embedding_model:
-            (vector,) = gateway.embed(memory.embedding_model, [text])
+            (vector,) = self.embed(memory.embedding_model, [text], gateway=gateway)
         trace_id = case.trace.trace_id if case.trace is not None else None
         return memory.nearest(text, trace_id=trace_id, vector=vector)
+
+    def embed(self, model: str, texts: Sequence[str], *, gateway: Gateway) -> list[list[float]]:
+        """Embeddings of texts; from the judge's own server where the model is of the judge's provider.
+
+        Raises:
+            ProviderError, BudgetExceededError, Cancelled: as the gateway does.
+        """
+        is_own = split_model(model)[0] == split_model(self.model)[0]
+        return gateway.embed(
+            model,
+            texts,
+            base_url=self.base_url if is_own else None,
+            extra_headers=self.extra_headers if is_own else {},
+        )
 
     def without_memory(self) -> InstructionsJudge:
         """The same judge as plain instructions, for programs that know nothing of memories.
@@ -315,81 +322,3 @@ def make_judge(
         extra_headers=extra_headers if extra_headers is not None else {},
         generate_rationale_first=generate_rationale_first,
     )
-
-
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidJudgeError(
-            "A judge needs a name: feedback teaches the judge whose name it bears."
-        )
-    if name != name.strip():
-        raise InvalidJudgeError(
-            f"The name “{name}” begins or ends with a blank; write “{name.strip()}”."
-        )
-    if _INVISIBLE.search(name):
-        raise InvalidJudgeError(
-            "The name holds a line break or another invisible character; remove it."
-        )
-
-
-def _check_instructions(instructions: object) -> None:
-    known = ", ".join(f"{{{{ {variable} }}}}" for variable in VARIABLES)
-    if not isinstance(instructions, str) or not instructions.strip():
-        raise InvalidJudgeError(
-            "A judge needs instructions: say in plain words what is good and what is bad."
-        )
-    used = set(_PLACEHOLDER.findall(instructions))
-    foreign = sorted(used - set(VARIABLES))
-    if foreign:
-        raise InvalidJudgeError(
-            f"The instructions use {{{{ {foreign[0]} }}}}, which no case has; use only {known}."
-        )
-    if not used:
-        raise InvalidJudgeError(
-            f"The instructions must say what to judge: use at least one of {known}."
-        )
-    beside_conversation = sorted(used - {"conversation", "expectations"})
-    if "conversation" in used and beside_conversation:
-        raise InvalidJudgeError(
-            f"{{{{ conversation }}}} cannot stand together with {{{{ {beside_conversation[0]} }}}}: it already holds "
-            "the inputs and outputs. Only {{ expectations }} may stand beside it."
-        )
-
-
-def _check_inference_params(params: object) -> None:
-    if not isinstance(params, dict):
-        raise InvalidJudgeError(
-            'The inference parameters must be a dict, for example {"temperature": 0}.'
-        )
-    for name in params:
-        if not isinstance(name, str) or name in _NO_INFERENCE_PARAMS:
-            raise InvalidJudgeError(
-                f"“{name}” cannot be an inference parameter; temperature, top_p, max_tokens and seed can."
-            )
-
-
-def _check_model(model: object, *, base_url: object, extra_headers: object) -> None:
-    if not isinstance(model, str):
-        raise InvalidJudgeError("The model must be a text such as openai:/gpt-4.1-mini.")
-    split_model(model)
-    if base_url is not None and (
-        not isinstance(base_url, str) or not base_url.startswith(("http://", "https://"))
-    ):
-        raise InvalidJudgeError("The base URL must be a text that begins with http:// or https://.")
-    if not isinstance(extra_headers, dict) or not all(
-        isinstance(part, str) for header in extra_headers.items() for part in header
-    ):
-        raise InvalidJudgeError(
-            "The extra headers must be a dict of texts: header name to header value."
-        )
-    for name, value in extra_headers.items():
-        variable = value.removeprefix(FROM_ENVIRONMENT)
-        if value != variable and not _VARIABLE_NAME.fullmatch(variable):
-            raise InvalidJudgeError(
-                f"The extra headers say “{value}” for {name}: write env: and the name of an environment variable, "
-                "such as env:MY_KEY."
-            )
-        if value != variable and variable in _NO_HEADER_VARIABLES:
-            raise InvalidJudgeError(
-                f"The extra headers must not send {variable}, a secret of this program; name another variable."
-            )

@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -130,7 +130,14 @@ class Gateway:
             with self._asking_lock:
                 self._asking.pop(key, None)
 
-    def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+    def embed(
+        self,
+        model: str,
+        texts: Sequence[str],
+        *,
+        base_url: str | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> list[list[float]]:
         """The embeddings of texts, many in one call.
 
         Raises:
@@ -140,7 +147,15 @@ class Gateway:
         for start in range(0, len(texts), _TEXTS_PER_EMBEDDING):
             part = texts[start : start + _TEXTS_PER_EMBEDDING]
             messages = tuple({"role": "user", "content": text} for text in part)
-            reply = self.complete(ModelCall(model=model, messages=messages, purpose="embedding"))
+            reply = self.complete(
+                ModelCall(
+                    model=model,
+                    messages=messages,
+                    base_url=base_url,
+                    extra_headers=extra_headers or {},
+                    purpose="embedding",
+                )
+            )
             vectors.extend(json.loads(reply.text))
         return vectors
 

@@ -58,6 +58,8 @@ def respond(body: dict[str, Any]) -> str:
         return _propose(sections, system)
     if re.search(r"distill? a (?:set|list) of guidelines", f"{system}\n{user}", re.IGNORECASE):
         return _distill(user)
+    if re.search(r"merge guidelines into one list", system, re.IGNORECASE):
+        return _merge(user)
     return _judge(body, system, user, temperature=temperature, seed=seed)
 
 
@@ -161,3 +163,29 @@ def _first_list(text: str) -> Any:
             continue
         return found
     return []
+
+
+def _merge(user: str) -> str:
+    """One guideline for each thing that a list of them is about, the best supported first, and what they contradict."""
+    about: dict[str, list[tuple[int, int, Criterion]]] = {}
+    for number, record in enumerate(_first_list(user), start=1):
+        for criterion in criteria_in(str(record.get("guideline_text"))):
+            support = int(record.get("cases") or 0)
+            about.setdefault(criterion.subject, []).append((support, number, criterion))
+    best = {subject: max(said, key=lambda each: each[:2]) for subject, said in about.items()}
+    ranked = sorted(best, key=lambda subject: -sum(support for support, _, _ in about[subject]))
+    guidelines = [
+        {
+            "guideline_text": best[subject][2].sentence,
+            "sources": [number for _, number, _ in about[subject]],
+        }
+        for subject in ranked
+    ]
+    contradictions = [
+        {"about": " / ".join(sorted({criterion.sentence for _, _, criterion in said}))}
+        for said in about.values()
+        if len({criterion.is_wanted for _, _, criterion in said}) > 1
+    ]
+    return json.dumps(
+        {"guidelines": guidelines, "contradictions": contradictions}, ensure_ascii=False
+    )

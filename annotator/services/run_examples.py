@@ -50,6 +50,7 @@ def freeze(judge: Judge, usable: Sequence[LabelledTrace]) -> list[dict[str, Any]
                     "metadata": {**trace.metadata, "conversation_id": trace.conversation_id}
                     if trace.conversation_id
                     else trace.metadata,
+                    "tags": trace.tags,
                     "spans": [asdict(span) for span in domain.spans],
                     "assessments": expectations.get(trace.pk, []),
                 },

@@ -126,3 +126,17 @@ def test_conversations_and_equal_inputs_make_groups_and_chains_of_them() -> None
     )
     assert groups["a"] == groups["b"] == groups["c"]
     assert len(set(groups.values())) == 4
+
+
+def test_traces_of_one_user_stay_together_unless_nearly_all_are_of_one() -> None:
+    traces = [
+        Trace(trace_id=f"t{n}", inputs={"q": n}, metadata={"mlflow.trace.user": f"user {n // 2}"})
+        for n in range(20)
+    ]
+    groups = groups_of(traces)
+    assert groups["t0"] == groups["t1"] != groups["t2"]
+    assert len(set(groups.values())) == 10
+    tester = [
+        Trace(trace_id=f"t{n}", inputs={"q": n}, metadata={"user": "tester"}) for n in range(20)
+    ]
+    assert len(set(groups_of(tester).values())) == 20

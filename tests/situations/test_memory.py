@@ -124,3 +124,24 @@ def version_with_a_memory(stub: StubServer, team: Team, alice: User, adam: User)
     assert run.candidate is not None
     assert run.candidate.memory is not None
     return run.candidate
+
+
+def test_similar_cases_are_found_by_an_embedding_model_at_one_more_call_a_verdict(
+    stub: StubServer, judge: InstructionsJudge
+) -> None:
+    context = RunContext(gateway=Gateway(), metric=Metric(value_type=judge.value_type))
+    optimizer = MemoryAlignmentOptimizer(embedding_model="openai:/embed")
+    with use_run(context):
+        aligned = optimizer.align(judge, traces_of(desk_examples(20)))
+    assert isinstance(aligned, InstructionsJudge)
+    assert aligned.memory is not None
+    assert all(example.vector for example in aligned.memory.examples)
+    assert context.gateway.usage.calls <= optimizer.estimate(20)
+    stub.reset()
+    gateway = Gateway()
+    example = desk_examples(1)[0]
+    aligned.evaluate(Case.from_trace(example.trace, aligned), gateway=gateway)
+    assert (gateway.usage.calls, stub.embeddings) == (2, 1)
+    system, case = (message["content"] for message in stub.bodies[-1]["messages"])
+    assert "Example 3" in system
+    assert case not in system
