@@ -172,7 +172,9 @@ def _baselines(judge: Judge) -> dict[int, tuple[Tally, dict[Side, Tally]]]:
     ):
         for number, key in ((before, "before"), (after, "after")):
             if number and items:
-                tested = [(item[key] == item["label"], Side(item["side"])) for item in items]
+                tested = [
+                    (item[key] == item["label"], judge.side_of(item["label"])) for item in items
+                ]
                 made = round_of(at=timezone.now(), version=number, pairs=tested)
                 known[number] = (made.total, dict(made.by_side))
     return known
