@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -136,7 +136,7 @@ def due_sessions(user: User, *, now: datetime) -> list[SessionRow]:
         .prefetch_related("session_judges__judge")
         .order_by("closes_at", "pk")[:SHOWN_DUE]
     )
-    return session_rows(user, sessions, now=now)
+    return [replace(row, copy_href="") for row in session_rows(user, sessions, now=now)]
 
 
 def own_places(user: User, sessions: Sequence[FeedbackSession]) -> dict[int, list[str]]:
