@@ -11,7 +11,7 @@ from annotator.ingest.door import MachineRequest, needs
 from annotator.ingest.errors import ForbiddenError, InvalidRequestError, NotThereError
 from annotator.ingest.message import Message
 from annotator.models import Assessment, Scope, Trace, User
-from annotator.models.hidden import visible_assessments
+from annotator.models.hidden import hidden_from, sees_everything, visible_assessments
 from annotator.records import AssessmentDraft
 from annotator.services import client_assessments as service
 from annotator.services.tokens import Caller
@@ -93,11 +93,21 @@ def take(user: User, trace: Trace, drafts: Sequence[AssessmentDraft]) -> list[As
 
 
 def of_traces(user: User, traces: Sequence[Trace]) -> dict[int, list[dict[str, Any]]]:
-    """All that the user may see of what was said of the traces, as JSON, in the order it was said, by the trace's pk."""
+    """All that the user may see of what was said of the traces, as JSON, in the order it was said, by the trace's pk.
+
+    Args:
+        user: Who looks.
+        traces: Traces of the user's teams, as `trace_of` or a search found them.
+    """
     trace_ids = {trace.pk: trace.trace_id for trace in traces}
+    hidden = hidden_from(user, traces=trace_ids)
+    said = (
+        Assessment.objects.filter(trace__in=trace_ids)
+        if sees_everything(user, hidden)
+        else visible_assessments(user, traces=trace_ids, hidden=hidden)
+    )
     rows = list(
-        visible_assessments(user, traces=trace_ids)
-        .filter(withdrawn_at=None)
+        said.filter(withdrawn_at=None)
         .select_related("judge_version")
         .only(*COLUMNS)
         .order_by("created_at", "pk")

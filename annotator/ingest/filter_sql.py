@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from annotator.ingest.filter_text import Clause, Field
 from annotator.ingest.filter_tokens import FilterError, Op
-from annotator.models import Assessment, Kind, ProgramRun, Role, Span, TraceFact, User
+from annotator.models import Assessment, Kind, ProgramRun, Span, TraceFact, User
 from annotator.models.feedback import AssessmentQuerySet
-from annotator.models.hidden import hidden_from, visible_assessments
+from annotator.models.hidden import hidden_from, sees_everything, visible_assessments
 from annotator.models.patterns import EndMilliseconds, JsonNumber, regex_of
 from annotator.models.search import among
 from annotator.models.traces import TraceQuerySet
@@ -29,6 +31,7 @@ _LATEST_MS = 253_402_300_799_000  # the end of the year 9999
 _LARGEST = 2**63 - 1
 _LARGEST_FLOAT = 1e308
 _KEY_LENGTH = 250
+_FEW = 500
 _LOOKUPS = {
     Op.EQ: "",
     Op.LT: "__lt",
@@ -55,14 +58,18 @@ _SPAN_INPUTS_AND_OUTPUTS = {"mlflow.spanInputs": "inputs", "mlflow.spanOutputs":
 _NOTHING = Q(pk__in=[])
 
 
-def narrowed(traces: TraceQuerySet, clauses: list[Clause], user: User) -> TraceQuerySet:
-    """The traces that meet all clauses, as far as the user may know that they do.
+def narrowed(
+    traces: TraceQuerySet, experiments: Sequence[int], clauses: Sequence[Clause], user: User
+) -> TraceQuerySet:
+    """The traces of the experiments, given by pk, that meet all clauses, as far as the user may know that they do.
 
     Raises:
         FilterError: when a piece of metadata is asked for that cannot be searched by.
     """
     said: AssessmentQuerySet | None = None
+    is_listed = False
     for clause in clauses:
+        rows: QuerySet[Any] | None = None
         match clause.field:
             case Field.STATUS | Field.REQUEST_ID | Field.CLIENT_REQUEST_ID:
                 traces = traces.filter(_condition(_COLUMNS[clause.field], clause))
@@ -73,20 +80,37 @@ def narrowed(traces: TraceQuerySet, clauses: list[Clause], user: User) -> TraceQ
             case Field.END_TIME:
                 end = EndMilliseconds(F("requested_at"), F("duration_ms"))
                 traces = traces.alias(end_ms=end).filter(_as_number("end_ms", clause))
-            case Field.NAME:
-                traces = _with_fact(traces, TraceFact.Kind.TAG, NAME_TAG, clause)
-            case Field.TAG:
-                traces = _with_fact(traces, TraceFact.Kind.TAG, clause.key, clause)
-            case Field.METADATA:
-                traces = _with_fact(traces, TraceFact.Kind.METADATA, clause.key, clause)
             case Field.RUN_ID:
                 traces = _of_run(traces, clause)
+            case Field.NAME | Field.TAG | Field.METADATA:
+                rows = _facts(clause)
             case Field.FEEDBACK | Field.EXPECTATION:
                 said = _said_in_force(user) if said is None else said
-                traces = _with_assessment(traces, said, clause)
+                rows = _said(said, clause)
             case _:
                 traces = _with_span(traces, clause)
-    return traces
+        if rows is not None and clause.op is Op.IS_NULL:
+            traces = traces.filter(~Exists(rows.filter(trace=OuterRef("pk"))))
+        elif rows is not None and (few := _few(rows)) is not None:
+            traces, is_listed = traces.filter(pk__in=few), True
+        elif rows is not None:
+            traces = among(traces, rows)
+    if is_listed:
+        # With the experiment in sight SQLite would walk all of it instead of looking up the few.
+        hidden = F("experiment_id") + 0
+        return traces.alias(hidden_experiment=hidden).filter(hidden_experiment__in=experiments)
+    # One experiment is asked for by `=`, which lets both databases walk its index in the order of the list.
+    if len(experiments) == 1:
+        return traces.filter(experiment=experiments[0])
+    return traces.filter(experiment__in=experiments)
+
+
+def _few(rows: QuerySet[Any]) -> list[int] | None:
+    """On SQLite, the traces that the rows are about, if they are few; PostgreSQL's planner finds out by itself."""
+    if connection.vendor == "postgresql":
+        return None
+    found = list(rows.values_list("trace", flat=True)[: _FEW + 1])
+    return found if len(found) <= _FEW else None
 
 
 def moment_of(milliseconds: int) -> datetime:
@@ -152,18 +176,21 @@ def _at_time(clause: Clause) -> Q:
     return conditions[op]
 
 
-def _with_fact(traces: TraceQuerySet, kind: str, key: str, clause: Clause) -> TraceQuerySet:
-    if kind == TraceFact.Kind.METADATA and key in UNINDEXED_METADATA:
-        raise FilterError(f"Traces cannot be searched by “{key}”; use trace.text LIKE '%…%'.")
-    facts = TraceFact.objects.filter(kind=kind, key=key)
-    if clause.op is Op.IS_NULL:
-        return traces.filter(~Exists(facts.filter(trace=OuterRef("pk"))))
-    return among(traces, _fact_rows(facts, clause))
+def _facts(clause: Clause) -> QuerySet[TraceFact]:
+    """The tags or pieces of metadata that meet the clause; all of this key when it asks whether there is one."""
+    is_tag = clause.field is not Field.METADATA
+    if not is_tag and clause.key in UNINDEXED_METADATA:
+        raise FilterError(
+            f"Traces cannot be searched by “{clause.key}”; use trace.text LIKE '%…%'."
+        )
+    kind = TraceFact.Kind.TAG if is_tag else TraceFact.Kind.METADATA
+    key = NAME_TAG if clause.field is Field.NAME else clause.key
+    return _fact_rows(TraceFact.objects.filter(kind=kind, key=key), clause)
 
 
 def _fact_rows(facts: QuerySet[TraceFact], clause: Clause) -> QuerySet[TraceFact]:
     value = clause.value
-    if clause.op is Op.IS_NOT_NULL:
+    if clause.op in (Op.IS_NULL, Op.IS_NOT_NULL):
         return facts
     if clause.op is Op.EQ and isinstance(value, str):
         facts = facts.filter(value_start=value[: TraceFact.VALUE_START])
@@ -190,27 +217,21 @@ def _of_run(traces: TraceQuerySet, clause: Clause) -> TraceQuerySet:
 
 def _said_in_force(user: User) -> AssessmentQuerySet:
     """Assessments in force of which the user may know."""
-    sees_all = all(user.has_role(team, Role.LEAD) for team in user.team_roles())
     hidden = hidden_from(user)
     rows = (
         Assessment.objects.all()
-        if sees_all and not hidden.by_name
+        if sees_everything(user, hidden)
         else visible_assessments(user, hidden=hidden)
     )
     successors = Assessment.objects.valid().filter(overrides=OuterRef("pk"))
     return rows.valid().filter(~Exists(successors))
 
 
-def _with_assessment(
-    traces: TraceQuerySet, said: AssessmentQuerySet, clause: Clause
-) -> TraceQuerySet:
+def _said(said: AssessmentQuerySet, clause: Clause) -> AssessmentQuerySet:
+    """The assessments that meet the clause; all of this name when it asks whether there is one."""
     kind = Kind.FEEDBACK if clause.field is Field.FEEDBACK else Kind.EXPECTATION
     rows = said.filter(name=clause.key, kind=kind)
-    if clause.op is Op.IS_NULL:
-        return traces.filter(~Exists(rows.filter(trace=OuterRef("pk"))))
-    if clause.op is not Op.IS_NOT_NULL:
-        rows = _of_value(rows, kind, clause)
-    return among(traces, rows)
+    return rows if clause.op in (Op.IS_NULL, Op.IS_NOT_NULL) else _of_value(rows, kind, clause)
 
 
 def _of_value(rows: AssessmentQuerySet, kind: str, clause: Clause) -> AssessmentQuerySet:

@@ -76,6 +76,16 @@ def hidden_from(user: User, *, traces: Iterable[int] | None = None) -> Hidden:
     return Hidden(by_name={name: frozenset(found) for name, found in by_name.items()})
 
 
+def sees_everything(user: User, hidden: Hidden) -> bool:
+    """Whether nothing that was said in the user's teams is kept from them, so that nothing need be filtered out.
+
+    Args:
+        user: Who looks.
+        hidden: What `hidden_from` said.
+    """
+    return not hidden.by_name and all(user.has_role(team, Role.LEAD) for team in user.team_roles())
+
+
 def visible_assessments(
     user: User, *, traces: Iterable[int] | None = None, hidden: Hidden | None = None
 ) -> AssessmentQuerySet:

@@ -112,9 +112,7 @@ BODIES = st.dictionaries(st.sampled_from(FIELDS), NONSENSE | DEEPER) | NONSENSE
     body=BODIES,
     query=st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=8).filter(_is_sendable)),
 )
-@hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_that_a_client_sends_is_answered_with_5xx_html_or_a_redirect(
     client, adam: User, body, query
 ):
@@ -126,9 +124,7 @@ def test_nothing_that_a_client_sends_is_answered_with_5xx_html_or_a_redirect(
 
 
 @given(raw=st.binary(max_size=200))
-@hypothesis_settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_are_answered_with_5xx(client, adam: User, raw):
     program = Program(adam)
     for method, path in routes(client):

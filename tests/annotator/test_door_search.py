@@ -338,7 +338,6 @@ def test_a_page_takes_few_queries_however_long_it_is(program, world, django_asse
 )
 @hypothesis_settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_no_search_is_answered_with_5xx(program, body):
