@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from django.db import connection, connections, transaction
+from django.test import Client
 
 from annotator.demo.world import demo_world
 from annotator.ingest.limits import Limits
@@ -308,6 +309,44 @@ def test_a_locked_database_is_waited_out():
         holder.result()
         writer.result()
     assert Span.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_reads_a_trace_whose_spans_are_on_their_way_waits_for_them(settings):
+    settings.INGEST_WAIT_SECONDS = 30
+    team = create_team()
+    experiment = create_experiment(team=team)
+    token = create_token(user=create_user(username="adam", team=team, role=Role.ADMIN))
+    spans = decode_protobuf(as_protobuf(span(1), span(2, parent=1)), Limits())
+    start_trace(
+        experiment=experiment,
+        info=TraceInfoRecord(
+            trace_id=trace_id("a"),
+            experiment_id=experiment.wire_id,
+            state="OK",
+            requested_at=datetime(2026, 11, 23, tzinfo=UTC),
+            metadata={"mlflow.trace.sizeStats": '{"num_spans": 2}'},
+        ),
+    )
+
+    def read() -> Any:
+        try:
+            return Client().get(
+                f"/api/3.0/mlflow/traces/get?trace_id={trace_id('a')}&allow_partial=False",
+                headers={"authorization": f"Bearer {token}"},
+            )
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        assert eventually(reader.running)
+        store_spans(experiment=experiment, spans=spans[:1])
+        assert not reader.done()
+        store_spans(experiment=experiment, spans=spans[1:])
+        answer = reader.result()
+    assert answer.status_code == 200
+    assert len(answer.json()["trace"]["spans"]) == 2
 
 
 @pytest.mark.django_db(transaction=True)
