@@ -377,3 +377,18 @@ def test_the_guideline_of_the_session_stands_on_the_answer(judge, traces, alice,
     answer(user=alice, assignment=mine, judge=judge)
 
     assert Assessment.objects.get(assignment=mine).guideline == old
+
+
+@pytest.mark.parametrize("many", [2, 40])
+def test_an_answer_and_the_next_item_cost_the_same_in_a_big_batch(
+    judge, alice, django_assert_max_num_queries, many
+):
+    traces = [create_trace(experiment=judge.experiment) for _ in range(many)]
+    session = create_session(judge=judge, reviewers=[alice], traces=traces)
+    mine = assignment_of(user=alice, session=session, trace=traces[0])
+
+    with django_assert_max_num_queries(29):
+        answer(user=alice, assignment=mine, judge=judge)
+        following = assignments.next_for(user=alice, session=session, after=mine)
+        assert following is not None
+        assignments.hold(user=alice, assignment=following)
