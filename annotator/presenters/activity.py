@@ -12,14 +12,18 @@ from annotator.models import ActivityLog
 
 _NOUNS = {
     "assessment": "feedback",
+    "disagreementcause": "the disagreement",
     "judge": "judge",
     "alignmentrun": "alignment of",
     "judgejob": "judge",
     "experiment": "experiment",
     "apitoken": "",
+    "settlement": "the label",
     "programrun": "the program's run",
     "user": "as",
 }
+# Their names are "<judge> on <trace>".
+_ON_A_TRACE = ("assessment", "settlement", "disagreementcause")
 # Where the words of the log do not read well before a noun, or a button names the deed otherwise.
 _ACTIONS = {
     "finished run": "finished",
@@ -66,6 +70,6 @@ def _address(row: ActivityLog) -> str:
     if row.target_kind == "experiment":
         return f"{reverse('trace-list')}?experiment={row.target_id}"
     trace_id = row.target_name.rpartition(" on ")[2]
-    if row.target_kind == "assessment" and trace_id:
+    if row.target_kind in _ON_A_TRACE and trace_id:
         return reverse("trace-detail", args=[trace_id])
     return ""

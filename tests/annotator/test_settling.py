@@ -281,6 +281,20 @@ def test_who_answered_otherwise_is_told_only_when_they_asked_for_it(
     assert "counts as good; you answered poor" in noted.sentence
 
 
+def test_the_activity_log_tells_leads_of_it_and_experts_nothing(
+    client: Client, judge: Judge, traces: list[Trace], lena: User, alice: User
+) -> None:
+    settle_label(actor=lena, judge=judge, trace=traces[0], value="poor", cause="JUDGE")
+    client.force_login(lena)
+    log = client.get(reverse("activity-list")).content.decode()
+    words = " ".join(re.sub(r"<[^>]*>", " ", log).split())
+    assert f"settled the label {judge.name} on {traces[0].trace_id}" in words
+    assert "named the cause of the disagreement" in words
+    client.force_login(alice)
+    log = client.get(reverse("activity-list")).content.decode()
+    assert "the disagreement" not in log
+
+
 def test_the_number_of_queries_does_not_grow_with_the_list(
     client: Client, judge: Judge, traces: list[Trace], lena: User, alice: User, ben: User
 ) -> None:
