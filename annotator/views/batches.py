@@ -26,6 +26,7 @@ from annotator.models import (
     User,
 )
 from annotator.presenters.batches import Held, Progress, figures_of, progress_of
+from annotator.presenters.focus import item_address
 from annotator.services import assignments as assignment_service
 from annotator.services import submissions as submission_service
 from annotator.services.own_answers import settled_answers
@@ -232,6 +233,7 @@ def _end(user: User, session: FeedbackSession) -> dict[str, Any]:
         "session": session,
         "kind": _kind(session, progress),
         "progress": progress,
+        "first_address": item_address(batch[0]) if batch else "",
         "figures": figures_of(
             batch, settled=len(settled), agreeing=sum(answer.agrees for answer in settled)
         ),

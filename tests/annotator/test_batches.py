@@ -81,6 +81,8 @@ def test_nobody_is_asked_and_the_page_says_when_the_next_session_opens(
     page = _text(as_alice, reverse("batch-list"))
     assert f"“{session.name}”, opens" in page
     assert "It opens" in _text(as_alice, _review(session))
+    calendar = as_alice.get(reverse("session-calendar", args=[session.pk]))
+    assert calendar["Content-Type"] == "text/calendar"
     first = batch(session, alice)[0]
     answer = as_alice.get(reverse("batch-item", args=[session.pk, first.pk]))
     assert answer["Location"] == _review(session)
@@ -92,7 +94,9 @@ def test_a_closed_session_says_so_and_shows_answers_that_cannot_be_changed(
     session = create_batch(judges=[judge], reviewers=[alice])
     answer_all(session, alice, "poor")
     session_states.close_session(session=session, now=timezone.now())
-    assert "It closed" in _text(as_alice, _review(session))
+    end = _text(as_alice, _review(session))
+    assert "It closed" in end
+    assert "Read your answers" in end
     first = batch(session, alice)[0]
     page = _text(as_alice, reverse("batch-item", args=[session.pk, first.pk]))
     assert "data-read-only" in page
