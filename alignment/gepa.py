@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gepa.core.adapter import EvaluationBatch
 
 MOST_CANDIDATES = 3
-MOST_PROPOSALS = 60  # where every verdict is known already nothing else would end it
+MOST_ROUNDS = 60  # where every verdict is known already, or right, a round costs nothing and nothing else would end it
 FEWEST_TO_VALIDATE = 16
 MOST_TO_VALIDATE = 40
 COMPONENT = "instructions"
@@ -161,7 +161,7 @@ class _Work:
         self._budget = budget
         self._verdicts: dict[tuple[str, str], Feedback | None] = {}
         self._scores: dict[str, float] = {}  # instructions -> worth on the validation part
-        self._proposals = 0
+        self._begun = 0
         self.has_run_out = False
         round_calls = 2 * optimizer.minibatch + 1 + len(validate)
         self._rounds = max(1, (budget - len(validate)) // round_calls)
@@ -170,9 +170,10 @@ class _Work:
         """Whether there is nothing left to do or to do it with; the library asks before each round."""
         known = self._scores.get(self._judge.instructions)
         best = max(self._scores.values(), default=0.0)
+        self._begun += 1
         self.has_run_out = self._gateway.calls_left == 0
         is_perfect = known is not None and best >= 1.0
-        return self.has_run_out or is_perfect or self._proposals >= MOST_PROPOSALS
+        return self.has_run_out or is_perfect or self._begun > MOST_ROUNDS
 
     def best(self) -> list[InstructionsJudge]:
         """The judges that are worth more than the present one on the validation part, the best first."""
@@ -254,7 +255,6 @@ class _Work:
     ) -> dict[str, str]:
         """New instructions with exactly the judge's placeholders; the old ones when the model gave none."""
         judge, old = self._judge, candidate[COMPONENT]
-        self._proposals += 1
         if self._gateway.calls_left == 0:
             raise _BudgetUsed
         user = (

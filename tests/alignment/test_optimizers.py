@@ -313,3 +313,25 @@ def test_simba_takes_as_many_steps_as_the_budget_allows_and_says_so() -> None:
     assert gateway.usage.calls <= simba.estimate(20, steps=2)
     with pytest.raises(BudgetExceededError, match="one step"):
         align(simba, desk_examples(20), gateway=Allowance(gateway, max_calls=30))
+
+
+def test_it_ends_where_all_that_it_learns_from_is_right_and_the_rest_stays_wrong() -> None:
+    examples = examples_from_traces(
+        "support",
+        traces_of(desk_examples(40)),
+        LabelRule.SINGLE,
+        Sides.default_for(desk_judge().value_type),
+    ).usable
+    learn, _ = learn_and_validate("support", examples, share=0.4)
+    right = {json.dumps(e.trace.inputs["question"]): e.value for e in learn}
+
+    def respond(body: dict[str, Any]) -> str:
+        case = body["messages"][-1]["content"]
+        known = [value for question, value in right.items() if question in case]
+        return json.dumps({"rationale": "So.", "result": known[0] if known else False})
+
+    register_local_provider("half-right", respond)
+    judge = desk_judge(model="half-right:/x")
+    gateway = Gateway(concurrency=4)
+    assert align(GEPAAlignmentOptimizer(), desk_examples(40), judge=judge, gateway=gateway) == judge
+    assert gateway.usage.calls <= 40
