@@ -31,6 +31,7 @@ from annotator.ingest.errors import (
     NoSuchRouteError,
     TooLargeError,
     UnauthenticatedError,
+    error_response,
 )
 from annotator.ingest.limits import BeyondLimitError
 from annotator.ingest.lines import FormatError
@@ -49,6 +50,11 @@ _BUSY = (
     "deadlock detected",
     "could not serialize",
     "lock timeout",
+)
+
+
+_FAILED = (
+    "Something failed here that should not; nothing was stored. The server's log has the details."
 )
 
 
@@ -73,7 +79,11 @@ class MachineDoor:
         """Answer the request."""
         if not is_for_programs(request.path_info):
             return self._get_response(request)
-        response = _answer(request)
+        try:
+            response = _answer(request)
+        except Exception:  # a bug of ours, or no database: still JSON, and the log has the rest
+            logger.exception("%s %s failed.", request.method, request.path_info)
+            response = error_response(500, "INTERNAL_ERROR", _FAILED)
         response["X-Content-Type-Options"] = "nosniff"
         return response
 

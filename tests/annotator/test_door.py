@@ -9,6 +9,7 @@ import zlib
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -265,3 +266,14 @@ def test_a_length_that_is_no_number_does_no_harm(client, adam: User):
         CONTENT_LENGTH="many",
     )
     assert answer.status_code == 400
+
+
+def test_a_failure_of_ours_is_told_in_json_and_logged(client, adam: User, caplog):
+    secret = create_token(user=adam)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE annotator_experiment RENAME TO annotator_elsewhere")
+    answer = create(client, secret, b'{"name": "lost"}')
+    assert answer.status_code == 500
+    assert answer.json()["error_code"] == "INTERNAL_ERROR"
+    assert "log has the details" in answer.json()["message"]
+    assert CREATE_EXPERIMENT in caplog.text
