@@ -215,8 +215,7 @@ def compare(kind: str, options: argparse.Namespace) -> None:
                     f" {count:,} traces stored (filled in: {', '.join(took)}; load {os.getloadavg()[0]:.1f})"
                 )
                 measure_reading(systems, filled)
-                if count == options.stored[0]:
-                    measure_ingest(systems, options.rounds, options.seconds, options.traces)
+            measure_ingest(systems, options.rounds, options.seconds, options.traces)
             memory = [f"{system.name} {system.megabytes():.0f} MB" for system in systems]
             say(f"  memory afterwards: {', '.join(memory)}")
         finally:
