@@ -1,5 +1,6 @@
 """The tables, a module a noun."""
 
+from annotator.models.assignments import WAITING, Assignment, AssignmentState, Item, SkipReason
 from annotator.models.drift import DriftAlarm
 from annotator.models.feedback import Assessment, Kind, Label, Source, Visibility
 from annotator.models.judges import GuidelineVersion, Judge, JudgeVersion
@@ -12,18 +13,13 @@ from annotator.models.runs import AlignmentRun, JudgeJob, JudgeShard, JudgeTrial
 from annotator.models.sessions import (
     ANNOUNCED,
     RUNNING,
-    WAITING,
-    Assignment,
-    AssignmentState,
     FeedbackSession,
     Goal,
-    Item,
     ItemOrder,
     RationaleRule,
     Reviewer,
     SessionJudge,
     SessionStatus,
-    SkipReason,
     StandingRule,
 )
 from annotator.models.settling import Cause, DisagreementCause, Settlement

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from annotator.models.assignments import Assignment, AssignmentState
 from annotator.models.feedback import (
     Assessment,
     AssessmentQuerySet,
@@ -23,7 +24,7 @@ from annotator.models.feedback import (
 )
 from annotator.models.judges import Judge
 from annotator.models.people import Role, User
-from annotator.models.sessions import Assignment, AssignmentState, Reviewer, SessionStatus
+from annotator.models.sessions import Reviewer, SessionStatus
 from annotator.models.traces import Trace, TraceQuerySet
 
 _HIDING = (Visibility.BLIND, Visibility.REVEALED)
