@@ -15,6 +15,7 @@ from annotator.models import Experiment, Judge, User
 from annotator.models.search import ANY_VERDICT, NO_VERDICT, FeedbackState, TraceFilter
 from annotator.presenters.words import value_text
 from annotator.services.feedback import RATIONALE_LENGTH
+from annotator.services.new_traces import LONGEST_FILTER
 from judges.values import InvalidValueError, ValueKind, value_key
 
 PERIODS = {"1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
@@ -26,6 +27,13 @@ DECLINE_REASONS = (
 )
 OTHER_REASON = "other"
 DECLINE_TEXT_LENGTH = 400
+
+
+class NewTracesForm(forms.Form):
+    """Which of the traces that come a judge judges by itself."""
+
+    percent = forms.FloatField(min_value=0, max_value=100)
+    filter = forms.CharField(required=False, max_length=LONGEST_FILTER)
 
 
 class TraceFilterForm(forms.Form):

@@ -213,6 +213,11 @@ CELERY_BEAT_SCHEDULE = {
         # nobody needs the ones that piled up while no worker was there
         "options": {"expires": RECONCILE_SECONDS},
     },
+    "new traces": {
+        "task": "annotator.tasks.judge_what_came",
+        "schedule": RECONCILE_SECONDS,
+        "options": {"expires": RECONCILE_SECONDS},
+    },
     "drift": {
         "task": "annotator.tasks.watch_drift",
         "schedule": 3600,

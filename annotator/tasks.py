@@ -62,3 +62,11 @@ def watch_drift() -> None:
     from annotator.services import drift
 
     drift.look_at_all()
+
+
+@shared_task(ignore_result=True, expires=30)
+def judge_what_came() -> None:
+    """Have judges judge the traces that came since the last look, where that is wanted."""
+    from annotator.services import new_traces
+
+    new_traces.judge_what_came()

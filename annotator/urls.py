@@ -80,6 +80,7 @@ urlpatterns = [
     path("judges/<int:pk>/", judge_views.judge_detail, name="judge-detail"),
     path("judges/<int:pk>/edit/", judge_edit_views.judge_edit, name="judge-edit"),
     path("judges/<int:pk>/run/", job_views.judge_run, name="judge-run"),
+    path("judges/<int:pk>/new-traces/", job_views.judge_new_traces, name="judge-new-traces"),
     path("judges/<int:pk>/readiness/", judge_views.judge_readiness, name="judge-readiness"),
     path("judges/<int:pk>/review/", judge_views.judge_review, name="judge-review"),
     path("judges/<int:pk>/guideline/", guideline_views.judge_guideline, name="judge-guideline"),

@@ -9,12 +9,8 @@ from typing import Any
 from django.core import signing
 from django.db.models import Exists, OuterRef, Q
 
-from annotator.ingest.door import MachineRequest, needs
-from annotator.ingest.errors import InvalidRequestError
-from annotator.ingest.experiment_rules import DEFAULT_ID, number_of
-from annotator.ingest.experiments import encode
-from annotator.ingest.filter_sql import EPOCH
-from annotator.ingest.filter_tokens import (
+from annotator.filters.sql import EPOCH
+from annotator.filters.tokens import (
     FilterError,
     Op,
     Reader,
@@ -22,7 +18,11 @@ from annotator.ingest.filter_tokens import (
     read_parts,
     unquoted,
 )
-from annotator.ingest.filter_tokens import number_of as number_in
+from annotator.filters.tokens import number_of as number_in
+from annotator.ingest.door import MachineRequest, needs
+from annotator.ingest.errors import InvalidRequestError
+from annotator.ingest.experiment_rules import DEFAULT_ID, number_of
+from annotator.ingest.experiments import encode
 from annotator.ingest.message import Message
 from annotator.models import Experiment, ExperimentTag, Scope
 from annotator.models.traces import ExperimentQuerySet

@@ -154,6 +154,15 @@ class Message:
             raise self.wrong(name, f"it must be from {least} to {most}.")
         return number
 
+    def share(self, name: str) -> float:
+        """A number from 0 to 1, which must be there."""
+        value = self.data.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.wrong(name, f"it must be a number, not {kind_of(value)}.")
+        if not 0 <= value <= 1:  # NaN is neither
+            raise self.wrong(name, "it must be from 0 to 1.")
+        return float(value)
+
     def texts(self, name: str, *, most: int, longest: int = 250) -> list[str]:
         """A list of texts; a single one may come alone. Empty when it is not there."""
         value = self.data.get(name)

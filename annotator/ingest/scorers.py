@@ -10,9 +10,11 @@ from annotator.ingest.errors import InvalidRequestError, NotThereError
 from annotator.ingest.experiment_rules import experiment_of
 from annotator.ingest.message import Message
 from annotator.ingest.scorer_codec import LONGEST_SERIALIZED, decode, encode
-from annotator.models import JudgeVersion, Scope
+from annotator.models import JudgeVersion, NewTraces, Scope
+from annotator.services import new_traces
 from annotator.services import scorers as service
 from annotator.services.judge_checks import JudgeServiceError
+from annotator.services.new_traces import LONGEST_FILTER
 
 LONGEST_NAME = 250
 MOST_IDS = 1000
@@ -89,18 +91,45 @@ def delete(request: MachineRequest) -> dict[str, Any]:
 
 @needs(Scope.READ)
 def online_configs(request: MachineRequest) -> dict[str, Any]:
-    """How scorers run on incoming traces: never, because that is planned on the judge's page."""
-    Message.from_address(request).texts("scorer_ids", most=MOST_IDS)
-    return {"configs": []}
+    """Which of the judges judge new traces by themselves, and how many of them."""
+    wanted = set(Message.from_address(request).texts("scorer_ids", most=MOST_IDS))
+    settings = NewTraces.objects.filter(judge__experiment__team=request.caller.team).select_related(
+        "judge__experiment"
+    )
+    return {
+        "configs": [
+            _online_config(each) for each in settings if service.scorer_id_of(each.judge) in wanted
+        ]
+    }
 
 
 @needs(Scope.WRITE_JUDGES)
 def set_online_config(request: MachineRequest) -> dict[str, Any]:
-    """Refuse to run a scorer on incoming traces."""
-    raise InvalidRequestError(
-        "Scorers are not started by a program here. Open the judge's page and run it over traces there; "
-        "its workers do the rest."
-    )
+    """Have a judge judge a share of the new traces by itself; a share of 0 ends it."""
+    body = Message.from_body(request)
+    _, found = _versions(request, body)
+    share = body.share("sample_rate")
+    try:
+        setting = new_traces.judge_new_traces(
+            actor=request.caller.user,
+            judge=found[0].judge,
+            share=share,
+            filter=body.text("filter_string", longest=LONGEST_FILTER, default=""),
+        )
+    except new_traces.NewTracesError as error:
+        field = {"share": "sample_rate", "filter": "filter_string"}[error.field]
+        raise InvalidRequestError(f"{field}: {error}") from None
+    return {"config": _online_config(setting)}
+
+
+def _online_config(setting: NewTraces) -> dict[str, Any]:
+    config = {
+        "online_scoring_config_id": str(setting.pk),
+        "scorer_id": service.scorer_id_of(setting.judge),
+        "sample_rate": setting.share,
+        "experiment_id": setting.judge.experiment.wire_id,
+    }
+    return {**config, "filter_string": setting.filter} if setting.filter else config
 
 
 def _versions(request: MachineRequest, message: Message) -> tuple[str, list[JudgeVersion]]:

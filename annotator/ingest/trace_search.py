@@ -14,18 +14,18 @@ from django.db import DataError
 from django.db.models import F, OuterRef, Q, Subquery, TextField, Value
 from django.db.models.functions import Coalesce
 
-from annotator.ingest.door import MachineRequest, needs
-from annotator.ingest.errors import InvalidRequestError
-from annotator.ingest.experiment_rules import experiments_of
-from annotator.ingest.filter_sql import EPOCH, NAME_TAG, RUN_KEY, narrowed
-from annotator.ingest.filter_text import (
+from annotator.filters.sql import EPOCH, NAME_TAG, RUN_KEY, narrowed
+from annotator.filters.text import (
     Clause,
     Field,
     Order,
     parse_filter,
     parse_order,
 )
-from annotator.ingest.filter_tokens import FilterError
+from annotator.filters.tokens import FilterError
+from annotator.ingest.door import MachineRequest, needs
+from annotator.ingest.errors import InvalidRequestError
+from annotator.ingest.experiment_rules import experiments_of
 from annotator.ingest.message import Message
 from annotator.ingest.trace_reading import encode_infos
 from annotator.models import Experiment, Scope, Trace, TraceFact

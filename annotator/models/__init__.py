@@ -5,6 +5,7 @@ from annotator.models.drift import DriftAlarm
 from annotator.models.feedback import Assessment, Kind, Label, Source, Visibility
 from annotator.models.judges import GuidelineVersion, Judge, JudgeVersion
 from annotator.models.log import ActivityLog
+from annotator.models.new_traces import NewTraces
 from annotator.models.notifications import Notification, NotificationKind, Preferences
 from annotator.models.people import ApiToken, Membership, Role, Scope, SignInLink, Team, User
 from annotator.models.prices import ModelPrice
@@ -57,6 +58,7 @@ __all__ = [
     "LeasedWork",
     "Membership",
     "ModelPrice",
+    "NewTraces",
     "Notification",
     "NotificationKind",
     "Preferences",

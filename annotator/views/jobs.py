@@ -9,15 +9,17 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from annotator.forms import TraceFilterForm
+from annotator.forms import NewTracesForm, TraceFilterForm
 from annotator.http import AuthedRequest, render_either
-from annotator.models import Assessment, Judge, JudgeJob, Role, Trace
+from annotator.models import Assessment, Judge, JudgeJob, NewTraces, Role, Trace
 from annotator.models.search import ANY_VERDICT
 from annotator.models.traces import TraceQuerySet
 from annotator.permissions import require_role, role_required
 from annotator.presenters.words import DEMO_NOTICE, count, is_demo_model, money, time_left
 from annotator.services import jobs as job_service
+from annotator.services import new_traces
 from annotator.services.jobs import JobError
+from annotator.services.new_traces import NewTracesError
 from annotator.views.judges import get_judge, judge_context, list_query, posted_traces
 
 MOST_SELECTED = 1_000
@@ -54,8 +56,35 @@ def judge_run(request: AuthedRequest, pk: int) -> HttpResponse:
         "selected": posted_traces(request)[:MOST_SELECTED],
         "demo_notice": DEMO_NOTICE,
         "jobs": _recent_jobs(judge),
+        "new_traces": NewTraces.objects.filter(judge=judge).first(),
     }
     return render(request, "jobs/start.html", ctx, status=422 if problem else 200)
+
+
+@require_POST
+@role_required(Role.LEAD)
+def judge_new_traces(request: AuthedRequest, pk: int) -> HttpResponse:
+    """Have a share of the traces that come judged by itself, or stop that."""
+    judge = get_judge(request, pk)
+    require_role(request.user, judge.experiment.team_id, Role.LEAD)
+    form = NewTracesForm(request.POST)
+    problem = "" if form.is_valid() else str(next(iter(form.errors.values()))[0])
+    if not problem:
+        try:
+            setting = new_traces.judge_new_traces(
+                actor=request.user,
+                judge=judge,
+                share=form.cleaned_data["percent"] / 100,
+                filter=form.cleaned_data["filter"],
+            )
+        except NewTracesError as error:
+            problem = str(error)
+        else:
+            said = f"{setting.share:.0%} of the traces that come are judged by itself from now on."
+            messages.success(request, said if setting.share else "New traces wait for a job again.")
+    if problem:
+        messages.error(request, problem)
+    return redirect("judge-run", pk)
 
 
 @require_GET

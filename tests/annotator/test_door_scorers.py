@@ -278,12 +278,47 @@ def test_rolling_back_reaches_programs(program, experiment, adam):
     assert fetch(program, experiment)["scorer_version"] == 2
 
 
-def test_a_scorer_runs_online_only_as_planned_on_its_page(program, experiment):
+def test_a_scorer_judges_a_share_of_the_new_traces_until_it_is_stopped(program, experiment):
     answer = register(program, experiment, serialized())
     ids = [answer["scorer_id"], "other"]
     assert program.ok("GET", f"{V3}/scorers/online-configs", scorer_ids=ids) == {"configs": []}
-    refused = program.refused("PUT", f"{V3}/scorers/online-config", {"name": "quality"})
+    body = {"experiment_id": experiment.wire_id, "name": "quality", "sample_rate": 0.25}
+    config = program.ok(
+        "PUT", f"{V3}/scorers/online-config", {**body, "filter_string": "status = 'OK'"}
+    )["config"]
+    assert config["scorer_id"] == answer["scorer_id"]
+    assert (config["sample_rate"], config["filter_string"]) == (0.25, "status = 'OK'")
+    assert config["experiment_id"] == experiment.wire_id
+    assert program.ok("GET", f"{V3}/scorers/online-configs", scorer_ids=ids) == {
+        "configs": [config]
+    }
+    stopped = program.ok("PUT", f"{V3}/scorers/online-config", {**body, "sample_rate": 0})
+    assert stopped["config"]["sample_rate"] == 0
+    assert "filter_string" not in stopped["config"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sample_rate": None},
+        {"sample_rate": "half"},
+        {"sample_rate": 1.5},
+        {"sample_rate": True},
+        {"filter_string": "status LIKE"},
+        {"filter_string": 3},
+    ],
+)
+def test_a_share_or_filter_that_cannot_be_is_refused(program, experiment, change):
+    register(program, experiment, serialized())
+    body = {"experiment_id": experiment.wire_id, "name": "quality", "sample_rate": 0.25}
+    refused = program.refused("PUT", f"{V3}/scorers/online-config", {**body, **change})
     assert refused == (400, "INVALID_PARAMETER_VALUE")
+
+
+def test_an_unknown_scorer_cannot_judge_new_traces(program, experiment):
+    body = {"experiment_id": experiment.wire_id, "name": "none", "sample_rate": 0.25}
+    refused = program.refused("PUT", f"{V3}/scorers/online-config", body)
+    assert refused == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
 def test_registering_needs_the_scope_that_only_an_admins_token_has(experiment, lena, adam):

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.ingest.filter_text import (
+from annotator.filters.text import (
     Clause,
     Field,
     Order,
     parse_filter,
     parse_order,
 )
-from annotator.ingest.filter_tokens import FilterError, Op
+from annotator.filters.tokens import FilterError, Op
 
 UNDERSTOOD = [
     ("status = 'OK'", Field.STATUS, "", Op.EQ, "OK"),

@@ -142,6 +142,7 @@ RULES = {
     "settings-models": Rule(),
     "price-save": Rule(needs=POST_AS_ADMIN),
     "price-remove": Rule(needs=POST_AS_ADMIN, about="price", is_of_a_team=False),
+    "judge-new-traces": Rule(needs=POST_AS_LEAD, about="judge"),
     "judge-drift": Rule(needs=ONLY_LEAD, about="judge"),
     "drift-stop": Rule(needs=POST_AS_LEAD, about="judge"),
     "drift-dismiss": Rule(needs=POST_AS_LEAD, about="alarm"),

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client as Browser
 
 from annotator.demo.http_stub import StubServer
-from annotator.models import Experiment, Judge, User
+from annotator.models import Experiment, Judge, NewTraces, User
 from judges.values import ValueKind, ValueType
 from tests.clients.conftest import Door, asked_of
 from tests.clients.environments import NEWEST, Clients
@@ -89,3 +89,11 @@ def test_a_judge_made_in_the_browser_is_fetched_and_called_by_the_client(
     asked = model.bodies[-1]
     assert asked["model"] == "gpt-4.1-mini"
     assert "sorry for the wait" in str(asked["messages"])
+
+
+def test_a_client_starts_and_stops_a_judge_on_what_comes(clients: Clients, door: Door) -> None:
+    done = door.call(clients.get(NEWEST), "registry.judge_what_comes", experiment="Shop")
+    assert done["started"] == done["fetched"] == [0.5, "status = 'OK'"]
+    assert done["stopped"] == 0
+    judge = Judge.objects.get(experiment=done["experiment"], name="tone")
+    assert NewTraces.objects.get(judge=judge).share == 0

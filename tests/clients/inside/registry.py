@@ -93,3 +93,24 @@ def fetch_and_call(url, token, experiment, name, inputs, outputs):
     verdict = fetched(inputs=inputs, outputs=outputs)
     return {"judge": plain(fetched), "value": verdict.value, "rationale": verdict.rationale,
             "error": str(verdict.error)}  # fmt: skip
+
+
+def judge_what_comes(url, token, experiment):
+    """Have a registered judge judge a share of the new traces, another share, and none."""
+    from mlflow.genai.scorers import ScorerSamplingConfig
+
+    connect(url, token)
+    experiment_id = mlflow.set_experiment(experiment).experiment_id
+    judge("tone", 1).register(experiment_id=experiment_id)
+    found = get_scorer(name="tone", experiment_id=experiment_id)
+    started = found.start(
+        sampling_config=ScorerSamplingConfig(sample_rate=0.5, filter_string="status = 'OK'")
+    )
+    fetched = get_scorer(name="tone", experiment_id=experiment_id)
+    stopped = fetched.stop()
+    return {
+        "experiment": experiment_id,
+        "started": [started.sample_rate, started.filter_string],
+        "fetched": [fetched.sample_rate, fetched.filter_string],
+        "stopped": stopped.sample_rate,
+    }

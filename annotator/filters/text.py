@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from annotator.ingest.filter_tokens import (
+from annotator.filters.tokens import (
     FilterError,
     Op,
     Reader,

@@ -12,8 +12,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from annotator.ingest.filter_text import Clause, Field
-from annotator.ingest.filter_tokens import FilterError, Op
+from annotator.filters.text import Clause, Field
+from annotator.filters.tokens import FilterError, Op
 from annotator.models import Assessment, Kind, ProgramRun, Span, TraceFact, User
 from annotator.models.feedback import AssessmentQuerySet
 from annotator.models.hidden import hidden_from, sees_everything, visible_assessments
