@@ -129,7 +129,7 @@ def test_the_number_of_queries_grows_with_chunks_not_with_traces(
 ):
     rows = [line(f"t-{number}", assessments=[said()], spans=[span()]) for number in range(400)]
     path = write(*rows)
-    with django_assert_max_num_queries(70):
+    with django_assert_max_num_queries(75):
         run(path)
 
 

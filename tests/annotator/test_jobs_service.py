@@ -39,7 +39,7 @@ from annotator.services.judges import edit_judge
 from annotator.services.judging import UnforeseenError, judge_traces
 from judges.calls import ModelCall, Reply
 from judges.entities import Feedback
-from judges.errors import InvalidJudgeError, ProviderAuthError, ProviderRequestError
+from judges.errors import ProviderAuthError, ProviderRequestError
 from judges.llm import Gateway, register_local_provider
 from judges.values import ValueKind, ValueType
 from tests.annotator.tagged_world import AddsARule, create_tagged_judge, respond
@@ -161,7 +161,7 @@ def test_nothing_to_judge_or_no_model_is_said_and_leaves_nothing(
     with pytest.raises(JobError, match="no trace in this selection"):
         start_job(actor=adam, version=in_use(judge), traces=[])
     draft = create_judge(experiment=experiment, name="draft", model="", origin="IMPORT")
-    with pytest.raises(InvalidJudgeError, match="provider:/model"):
+    with pytest.raises(JobError, match="provider:/model"):
         start_job(actor=adam, version=in_use(draft), traces=make_traces(experiment, 1))
     assert not JudgeJob.objects.exists()
 
