@@ -71,6 +71,7 @@ def _people(world: DemoWorld, team: Team) -> dict[str, User]:
             defaults={
                 "first_name": first_name,
                 "last_name": last_name,
+                "email": f"{person.username}@shop.example",
                 "is_staff": is_admin,
                 "is_superuser": is_admin,
             },

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from annotator.models import FeedbackSession, SessionStatus
+from annotator.models import FeedbackSession, Reviewer, SessionStatus
 from annotator.presenters.words import count, percent
 from annotator.services.session_board import Person
 
@@ -114,3 +114,15 @@ def names_text(names: Sequence[str], *, most: int = 3) -> str:
     if len(names) > most:
         shown.append(f"{len(names) - most} other{'s' if len(names) - most > 1 else ''}")
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def unreachable_text(reviewers: Iterable[Reviewer]) -> str:
+    """Which reviewers no e-mail reaches, and where they find the session; empty when it reaches everybody."""
+    names = [str(reviewer.user) for reviewer in reviewers if not reviewer.user.email]
+    if not names:
+        return ""
+    have, find = ("has", "finds") if len(names) == 1 else ("have", "find")
+    return (
+        f"{names_text(names, most=6)} {have} no e-mail address here and {find} the session under “My batches”; "
+        "an admin can add an address."
+    )

@@ -73,6 +73,12 @@ def value_text(value: Any) -> str:
     return words.value_text(value)
 
 
+@register.filter
+def key_text(key: str, judge: Judge) -> str:
+    """A value that is known by its key alone, as people read it under the judge's name."""
+    return words.value_text(key, judge.value_type)
+
+
 @register.simple_tag
 def value_chip(
     value: Any, judge: Judge | None = None, side: Side | str | None = None

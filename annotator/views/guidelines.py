@@ -11,7 +11,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotator.http import AuthedRequest
-from annotator.models import Cause, DisagreementCause, Goal, GuidelineVersion, Judge, Role, Trace
+from annotator.models import (
+    Cause,
+    DisagreementCause,
+    Goal,
+    GuidelineVersion,
+    Judge,
+    Role,
+    Trace,
+    User,
+)
 from annotator.permissions import require_role
 from annotator.presenters.diff import word_diff
 from annotator.presenters.guidelines import plain_text, value_words
@@ -64,6 +73,8 @@ def judge_rereview(request: AuthedRequest, pk: int) -> HttpResponse:
     rest = [row for row in touched if not after.isdecimal() or row.trace_pk < int(after[:18])]
     rows = rest[:PAGE_SIZE]
     traces = Trace.objects.without_content().in_bulk([row.trace_pk for row in rows])
+    sources = {person for row in rows for person, _, _ in row.answers}
+    names = {user.username: str(user) for user in User.objects.filter(username__in=sources)}
     ctx = {
         **judge_context(request, judge, tab="guideline"),
         "rows": [
@@ -71,7 +82,7 @@ def judge_rereview(request: AuthedRequest, pk: int) -> HttpResponse:
                 "trace": traces[row.trace_pk],
                 "href": trace_url(judge, traces[row.trace_pk].trace_id, ""),
                 "answers": [
-                    {"person": person, "key": key, "number": number}
+                    {"person": names.get(person, person), "key": key, "number": number}
                     for person, key, number in row.answers
                 ],
             }

@@ -24,7 +24,7 @@ from annotator.models import (
 )
 from annotator.models.hidden import hidden_from
 from annotator.presenters.session_board import board_view, items_href
-from annotator.presenters.session_rows import names_text, window_text
+from annotator.presenters.session_rows import names_text, unreachable_text, window_text
 from annotator.presenters.words import count
 from annotator.services import session_states as state_service
 from annotator.services.mail_texts import calendar_file
@@ -225,6 +225,8 @@ def _handout(session: FeedbackSession) -> dict[str, Any]:
         "missing": missing,
         "missing_text": f"{count(missing, 'answer')} {'has' if missing == 1 else 'have'} nobody, because nobody has room.",
         "invitation": _invitation(session, rows),
+        "unreachable": unreachable_text(reviewers),
+        "reached": sum(bool(reviewer.user.email) for reviewer in reviewers),
     }
 
 

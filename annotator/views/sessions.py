@@ -36,6 +36,7 @@ from annotator.presenters.session_rows import (
     names_text,
     progress_text,
     stacked_bar,
+    unreachable_text,
     window_text,
 )
 from annotator.presenters.words import count
@@ -136,7 +137,9 @@ def due_sessions(user: User, *, now: datetime) -> list[SessionRow]:
         .prefetch_related("session_judges__judge")
         .order_by("closes_at", "pk")[:SHOWN_DUE]
     )
-    return [replace(row, copy_href="") for row in session_rows(user, sessions, now=now)]
+    return [
+        replace(row, copy_href="", review_href="") for row in session_rows(user, sessions, now=now)
+    ]
 
 
 def own_places(user: User, sessions: Sequence[FeedbackSession]) -> dict[int, list[str]]:
@@ -260,7 +263,7 @@ def session_copy(request: AuthedRequest, pk: int) -> HttpResponse:
 
 
 ACTIONS = {
-    "schedule": "{name} is scheduled, and its reviewers are told.",
+    "schedule": "{name} is scheduled. {told}",
     "cancel": "{name} is called off. Feedback that was given stays.",
     "close": "{name} is closed. What was answered stays, drafts too.",
     "settle": "{name} is settled.",
@@ -307,4 +310,6 @@ def _do(request: AuthedRequest, session: FeedbackSession, action: str) -> None:
         raise SessionError(
             f"That cannot be done any more: {session.name} is {session.get_status_display().lower()}."
         )
-    messages.success(request, ACTIONS[action].format(name=session.name))
+    reviewers = session.reviewers.filter(removed_at=None).select_related("user").order_by("pk")
+    told = unreachable_text(reviewers) or "Its reviewers are told."
+    messages.success(request, ACTIONS[action].format(name=session.name, told=told))

@@ -21,7 +21,9 @@ function perform(action) {
   if (choice) return choose(Number(choice));
   if (action === "submit") return submit();
   if (action === "quote") return quote(); // its button comes up a moment after the words are selected
-  const control = [...document.querySelectorAll(`[data-do="${action}"]`)].find(isVisible);
+  const controls = [...document.querySelectorAll(`[data-do="${action}"]`)].filter(isVisible);
+  // What is asked beside the verdict goes before the same field of the answer.
+  const control = controls.find((each) => each.closest("[data-keep]")) ?? controls[0];
   if (!control || control.disabled) return false;
   hit(control);
   if (control.matches(TEXT_INPUTS)) control.focus();

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from annotator.models import Assessment, AssignmentState, Judge, Team, User
+from annotator.models import Assessment, AssignmentState, Judge, SessionStatus, Team, User
 from annotator.services import assignments, session_states, submissions
 from tests.annotator.batch_world import answer_all, batch, create_batch
 from tests.factories import create_experiment, create_feedback, create_judge, create_user
@@ -71,6 +71,16 @@ def test_the_list_says_what_waits_and_until_when(
     assert "1 of 3, 3 shared" in page
     assert "(Europe/Paris)" in page
     assert "Late parcels" in _text(as_alice, "/")
+
+
+def test_extra_time_is_shown_only_once_it_runs(as_alice: Client, alice: User, judge: Judge) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice], grace_minutes=60)
+    assert session.closes_at is not None
+    assert session.closes_at.isoformat() in _text(as_alice, reverse("batch-list"))
+    session.status = SessionStatus.GRACE
+    session.save(update_fields=["status"])
+    assert session.ends_at is not None
+    assert session.ends_at.isoformat() in _text(as_alice, reverse("batch-list"))
 
 
 def test_nobody_is_asked_and_the_page_says_when_the_next_session_opens(

@@ -169,11 +169,14 @@ def test_two_versions_are_compared_word_by_word(
 def test_only_answers_whose_value_is_worded_differently_are_looked_at_again(
     client: Client, judge: Judge, answered: dict[str, Trace], alice: User, lena: User
 ) -> None:
+    alice.first_name, alice.last_name = "Alice", "Ames"
+    alice.save(update_fields=["first_name", "last_name"])
     client.force_login(lena)
     page = rereview(client, judge)
     assert answered["good"].trace_id in page
     assert answered["poor"].trace_id not in page
     assert "by guideline 1" in page
+    assert "Alice Ames:" in page
     assert f"goal=SETTLE&amp;traces={answered['good'].trace_id}" in page
     assert "1 trace was answered by a wording" in show(client, judge)
     client.force_login(alice)

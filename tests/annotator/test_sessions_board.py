@@ -424,6 +424,22 @@ def test_a_reviewer_sees_the_own_part_alone_and_its_calendar_file(
     assert client.get(_page(session)).status_code == 404
 
 
+def test_a_lead_hears_whom_no_e_mail_reaches_before_and_after_it_is_scheduled(
+    client: Client, judge: Judge, traces: list[Trace], alice: User, team: Team, lena: User
+) -> None:
+    reached = create_user(team=team, email="cleo@example.org")
+    draft = create_session(judge=judge, reviewers=[alice, reached], traces=traces, is_open=False)
+    client.force_login(lena)
+    said = f"{alice} has no e-mail address here and finds the session under “My batches”"
+    page = client.get(_page(draft)).content.decode()
+    assert said in page
+    assert "Then 1 invitation goes out." in page
+    acted = client.post(
+        reverse("session-act", args=[draft.pk]), {"action": "schedule"}, follow=True
+    )
+    assert said in acted.content.decode()
+
+
 @pytest.mark.parametrize("hours", [-1, 24])
 def test_the_invitation_is_shown_before_it_is_sent_word_for_word(
     client: Client, judge: Judge, traces: list[Trace], alice: User, lena: User, hours: int

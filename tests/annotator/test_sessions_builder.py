@@ -76,7 +76,7 @@ def test_a_plan_for_five_people_and_sixty_traces_takes_three_times_next_and_sche
     client: Client, judge: Judge, team: Team, lena: User
 ) -> None:
     _traces(judge, ["good", "poor"] * 40)
-    people = [create_user(team=team) for _ in range(5)]
+    people = [create_user(team=team, email=f"{number}@example.org") for number in range(5)]
     client.force_login(lena)
     data = _sent(client, NEW, total="60")
     for step, following in (("what", "who"), ("who", "when")):
@@ -103,7 +103,7 @@ def test_a_plan_for_five_people_and_sixty_traces_takes_three_times_next_and_sche
     assert session.status == SessionStatus.OPEN
     assert session.reviewers.count() == 5
     assert session.items.count() == 60
-    assert "is scheduled, and its reviewers are told" in acted.content.decode()
+    assert "is scheduled. Its reviewers are told." in acted.content.decode()
 
 
 def test_for_what_is_missing_the_builder_takes_the_fewest_reviews_that_fill_it(

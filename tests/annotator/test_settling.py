@@ -245,6 +245,23 @@ def test_a_judge_of_numbers_or_text_is_settled_in_a_field(
         assert str(judge.labels.get().value) == value
 
 
+def test_the_lists_of_a_yes_no_judge_speak_of_yes_and_no(
+    client: Client, team: Team, lena: User, alice: User, ben: User
+) -> None:
+    judge = create_judge(
+        experiment=create_experiment(team=team), value_type=ValueType(kind=ValueKind.BOOLEAN)
+    )
+    for _ in range(3):
+        trace = create_trace(experiment=judge.experiment)
+        create_feedback(judge=judge, trace=trace, author=alice, value=True)
+        create_feedback(judge=judge, trace=trace, author=ben, value=False)
+    client.force_login(lena)
+    workbench = client.get(reverse("judge-disagreements", args=[judge.pk])).content.decode()
+    for page in (show(client, judge, trace), workbench):
+        assert "people no and yes" in page
+        assert "people false" not in page
+
+
 def test_only_those_who_may_settle_come_in(
     client: Client, judge: Judge, traces: list[Trace], alice: User, ben: User, adam: User
 ) -> None:
