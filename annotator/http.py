@@ -29,8 +29,12 @@ def render_either(
     status: int = 200,
 ) -> HttpResponse:
     """Render the partial for an htmx swap, the whole page for everything else."""
-    htmx = request.htmx
-    is_swap = htmx and not htmx.boosted and not htmx.history_restore_request
-    response = render(request, partial if is_swap else page, dict(context), status=status)
+    response = render(request, partial if is_swap(request) else page, dict(context), status=status)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def is_swap(request: AuthedRequest) -> bool:
+    """Whether htmx wants a part of the page."""
+    htmx = request.htmx
+    return bool(htmx and not htmx.boosted and not htmx.history_restore_request)

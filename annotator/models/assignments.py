@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from annotator.models.fields import JSONTextField
 from annotator.models.people import User
-from annotator.models.sessions import FeedbackSession, Reviewer
+from annotator.models.sessions import ANNOUNCED, FeedbackSession, Reviewer
 from annotator.models.traces import Trace
 
 
@@ -89,6 +89,13 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def of(self, user: User) -> AssignmentQuerySet:
         """The user's own, in sessions that the user still reviews in."""
         return self.filter(reviewer__user=user, reviewer__removed_at=None)
+
+    def announced_to(self, user: User) -> AssignmentQuerySet:
+        """Those in announced sessions of the user's teams."""
+        return self.filter(
+            item__session__status__in=ANNOUNCED,
+            item__session__experiment__team__in=list(user.team_roles()),
+        )
 
     def taking_a_place(self) -> AssignmentQuerySet:
         """Those that count towards what an item wants: answered ones, and waiting ones that were not given back."""

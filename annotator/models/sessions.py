@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from annotator.models.feedback import Visibility
 from annotator.models.fields import JSONTextField
@@ -40,6 +41,9 @@ class SessionStatus(models.TextChoices):
     SETTLED = "SETTLED", "Settled"
     CANCELLED = "CANCELLED", "Cancelled"
 
+
+# What a version of a judge carries for judging.
+_JUDGING = ("instructions", "demonstrations", "memory_data", "calibration_data", "serialized")
 
 # Reviewers can answer.
 RUNNING = (SessionStatus.OPEN, SessionStatus.GRACE)
@@ -185,6 +189,17 @@ class FeedbackSession(models.Model):
     def is_running(self) -> bool:
         """Whether reviewers can answer now."""
         return self.status in RUNNING
+
+    @cached_property
+    def asked(self) -> list[SessionJudge]:
+        """The judges it asks for, with all that an answer needs of them; read once for this object."""
+        asked = self.session_judges.select_related("judge__current_version", "guideline")
+        # That can be big, and no answer looks at it.
+        asked = asked.defer(*(f"judge__current_version__{name}" for name in _JUDGING))
+        found = list(asked)
+        for each in found:
+            each.judge.experiment = self.experiment
+        return found
 
     @property
     def ends_at(self) -> datetime | None:

@@ -10,10 +10,44 @@ from statistics import median
 from django.urls import reverse
 
 from annotator.models import WAITING, Assignment, AssignmentState, FeedbackSession
-from annotator.presenters.focus import item_address, line_of
+from annotator.presenters.focus import item_address
+from annotator.presenters.reading import shorten
 
 FILTERS = {"": "All", "todo": "To do", "draft": "Drafts", "done": "Done", "skipped": "Skipped"}
 SOON = timedelta(hours=1)
+_LINE_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a list needs to know of a person's place on an item.
+
+    Attributes:
+        pk: The assignment's.
+        state: One of `AssignmentState`.
+        given_back_at: Since when others may take the place; None while it is the person's.
+        active_seconds: Time spent on it.
+        preview: The first words of the trace; may be empty.
+    """
+
+    pk: int
+    state: str
+    given_back_at: datetime | None
+    active_seconds: int
+    is_shared: bool
+    is_warm_up: bool
+    trace_id: str
+    preview: str
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is still to come."""
+        return self.state in WAITING
+
+    @property
+    def text(self) -> str:
+        """The first words of the item."""
+        return shorten(self.preview, _LINE_LENGTH) or self.trace_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,18 +144,18 @@ class Figures:
     agreeing: int = 0
 
 
-def progress_of(assignments: Sequence[Assignment]) -> Progress:
+def progress_of(lines: Sequence[Line]) -> Progress:
     """How far a batch is."""
     return Progress(
-        done=sum(1 for each in assignments if each.state not in WAITING),
-        total=len(assignments),
-        shared=sum(1 for each in assignments if each.item.is_shared),
+        done=sum(1 for each in lines if not each.is_waiting),
+        total=len(lines),
+        shared=sum(1 for each in lines if each.is_shared),
     )
 
 
 def batch_of(
     session: FeedbackSession,
-    assignments: Sequence[Assignment],
+    lines: Sequence[Line],
     *,
     here: Assignment,
     shown: str = "",
@@ -135,21 +169,21 @@ def batch_of(
         taken: The pks of those that others have answered meanwhile.
     """
     shown = shown if shown in FILTERS else ""
-    address = item_address(here)
+    address = item_address(session.pk, here.pk)
     return Batch(
         session=session,
         places=tuple(
             Place(
                 pk=each.pk,
                 number=number,
-                text=line_of(each),
+                text=each.text,
                 state=_state(each, taken),
                 note=_note(each),
-                address=item_address(each),
+                address=item_address(session.pk, each.pk),
                 is_here=each.pk == here.pk,
                 is_filtered=bool(shown) and _state(each, taken) != shown,
             )
-            for number, each in enumerate(assignments, start=1)
+            for number, each in enumerate(lines, start=1)
         ),
         filters=tuple(
             Filter(
@@ -160,21 +194,19 @@ def batch_of(
             )
             for name, text in FILTERS.items()
         ),
-        progress=progress_of(assignments),
+        progress=progress_of(lines),
         filter_word=FILTERS[shown].lower(),
         clear_address=address,
     )
 
 
-def figures_of(
-    assignments: Sequence[Assignment], *, settled: int = 0, agreeing: int = 0
-) -> Figures:
+def figures_of(lines: Sequence[Line], *, settled: int = 0, agreeing: int = 0) -> Figures:
     """A person's own figures over a batch."""
-    done = [each for each in assignments if each.state == AssignmentState.DONE]
+    done = [each for each in lines if each.state == AssignmentState.DONE]
     times = [each.active_seconds for each in done if each.active_seconds]
     return Figures(
-        answered=sum(1 for each in done if not each.item.is_warm_up),
-        seconds=sum(each.active_seconds for each in assignments),
+        answered=sum(1 for each in done if not each.is_warm_up),
+        seconds=sum(each.active_seconds for each in lines),
         pace=median(times) if times else None,
         settled=settled,
         agreeing=agreeing,
@@ -199,11 +231,11 @@ def review_address(session: FeedbackSession) -> str:
     return reverse("batch-review", args=[session.pk])
 
 
-def _state(assignment: Assignment, taken: Collection[int]) -> str:
-    return "taken" if assignment.pk in taken else assignment.state.lower()
+def _state(line: Line, taken: Collection[int]) -> str:
+    return "taken" if line.pk in taken else line.state.lower()
 
 
-def _note(assignment: Assignment) -> str:
-    if assignment.item.is_warm_up:
+def _note(line: Line) -> str:
+    if line.is_warm_up:
         return "warm-up"
-    return "shared" if assignment.item.is_shared else ""
+    return "shared" if line.is_shared else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.urls import reverse
@@ -33,7 +34,7 @@ FLAG_REASONS = (
     "Good example to talk about",
     "Something else",
 )
-_TITLE_LENGTH, _LINE_LENGTH = 140, 60
+_TITLE_LENGTH = 140
 _STATE_WORDS = {"todo": "to do"}
 
 
@@ -152,7 +153,7 @@ class Step:
     @property
     def address(self) -> str:
         """The page of this step."""
-        return item_address(self.assignment, self.judge.pk)
+        return item_address(self.assignment.item.session_id, self.pk, self.judge.pk)
 
     @property
     def post_address(self) -> str:
@@ -266,9 +267,10 @@ class Step:
         return str(self.mine.metadata.get(name, "")) if self.mine and not self.about else ""
 
 
-def item_address(assignment: Assignment, judge: int | None = None) -> str:
-    """The page of an item; without a judge the server opens the first that waits."""
-    address = reverse("batch-item", args=[assignment.item.session_id, assignment.pk])
+@lru_cache(maxsize=20_000)  # lists have one in each line
+def item_address(session: int, assignment: int, judge: int | None = None) -> str:
+    """The page of an item, all by pk; without a judge the server opens the first that waits."""
+    address = reverse("batch-item", args=[session, assignment])
     return address if judge is None else f"{address}?judge={judge}"
 
 
@@ -326,9 +328,3 @@ def caps(keys: Mapping[str, str]) -> dict[str, str]:
     """What stands on the controls: the person's keys, arrows as arrows."""
     arrows = {"ArrowUp": "↑", "ArrowDown": "↓", "ArrowLeft": "←", "ArrowRight": "→"}
     return {name: arrows.get(keys[name], keys[name]) for name in DEFAULTS}
-
-
-def line_of(assignment: Assignment) -> str:
-    """The first words of an item, for the list."""
-    trace = assignment.item.trace
-    return shorten(trace.request_preview, _LINE_LENGTH) or trace.trace_id

@@ -26,7 +26,7 @@ from annotator.models.people import Role
 from annotator.services import log
 from annotator.services.labels import (
     lock_judge,
-    look_at_readiness,
+    look_at_readiness_under_lock,
     refresh_label_under_lock,
 )
 from judges.answers import clean_text
@@ -256,7 +256,7 @@ def _after_change(
         before=before,
         after=after,
     )
-    look_at_readiness(judge)
+    look_at_readiness_under_lock(judge)
 
 
 def _judge_of(assessment: Assessment) -> Judge:

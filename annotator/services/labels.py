@@ -79,13 +79,12 @@ def lock_judge(judge: Judge) -> None:
     What two people do to one judge at the same moment is done one after the other, each on what the other left. Rows
     that only refer to the judge may still be written.
     """
-    # Two queries: PostgreSQL reads the locked row as it is after the wait, but rows joined to it as they were before.
-    Judge.objects.select_for_update(no_key=True).values_list("pk").get(pk=judge.pk)
-    judge.refresh_from_db(
-        from_queryset=Judge.objects.select_related(
-            "current_version", "previous_version", "guideline", "experiment__team"
-        )
-    )
+    # Without joins: PostgreSQL reads the locked row as it is after the wait, but rows joined to it as they were before.
+    # Versions and guidelines never change: one that is known stays known as long as the judge refers to it.
+    for name, value in (
+        Judge.objects.select_for_update(no_key=True).values().get(pk=judge.pk).items()
+    ):
+        setattr(judge, name, value)
 
 
 def settler(
@@ -146,10 +145,13 @@ def refresh_label_under_lock(*, trace: Trace, judge: Judge) -> Label | None:
     if isinstance(settled, Unsettled):
         labels.delete()
         return None
-    label = labels.first() or Label(trace=trace, judge=judge)
-    for name, value in _columns(settled).items():
-        setattr(label, name, value)
-    label.save()
+    columns = _columns(settled)
+    (label,) = Label.objects.bulk_create(
+        [Label(trace=trace, judge=judge, **columns)],
+        update_conflicts=True,
+        unique_fields=["trace", "judge"],
+        update_fields=list(columns),
+    )
     return label
 
 
@@ -199,6 +201,16 @@ def look_at_readiness(judge: Judge) -> None:
         send_on_commit(tasks.start_run_if_due, [judge.pk])
     else:  # a message is on its way; whoever gets it looks again when this changed while they looked
         automatic.update(readiness_due_at=now)
+
+
+def look_at_readiness_under_lock(judge: Judge) -> None:
+    """The same for who has locked the judge, and thus knows what it stands at."""
+    if judge.alignment_policy != Judge.AlignmentPolicy.AUTOMATIC:
+        return
+    if judge.readiness_due_at is None:
+        send_on_commit(tasks.start_run_if_due, [judge.pk])
+    judge.readiness_due_at = timezone.now()
+    judge.save(update_fields=["readiness_due_at"])
 
 
 def settled_by_trace(settle_all: Settler, votes: Mapping[int, list[Vote]]) -> dict[int, Settled]:

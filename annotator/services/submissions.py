@@ -15,11 +15,9 @@ from annotator.models import (
     Assessment,
     Assignment,
     AssignmentState,
-    FeedbackSession,
     Judge,
     Label,
     RationaleRule,
-    SessionJudge,
     SessionStatus,
     Trace,
     User,
@@ -109,10 +107,10 @@ def submit(
     extras = _extras(confidence, expected)
     with transaction.atomic():
         lock_item(assignment)
-        earlier = Assessment.objects.filter(submission_id=submission_id).first()
+        earlier = next(iter(Assessment.objects.filter(submission_id=submission_id)), None)
         if earlier is not None:
             return _repeated(user, assignment, earlier)
-        session_judges = _judges_of(assignment.item.session)
+        session_judges = assignment.item.session.asked
         asked = next((each for each in session_judges if each.judge_id == judge.pk), None)
         if asked is None:
             raise SessionError(f"This session does not ask for the judge {judge.name}.")
@@ -186,9 +184,7 @@ def undo(
         drafts = dict(assignment.drafts)
         if last is not None:
             withdraw_feedback(author=user, assessment=last)
-            of_judge = next(
-                (each for each in _judges_of(session) if each.judge.name == last.name), None
-            )
+            of_judge = next((each for each in session.asked if each.judge.name == last.name), None)
             if of_judge is not None:
                 drafts[str(of_judge.judge_id)] = {
                     "value": last.value_key,
@@ -251,14 +247,6 @@ def _repeated(user: User, assignment: Assignment, earlier: Assessment) -> Submit
     if earlier.author_id != user.pk or earlier.assignment_id != assignment.pk:
         raise SessionError("This answer's number was used for another one; submit it again.")
     return Submitted(outcome=Outcome.REPEATED, assignment=assignment, assessment=earlier)
-
-
-def _judges_of(session: FeedbackSession) -> list[SessionJudge]:
-    return list(
-        session.session_judges.select_related(
-            "judge__current_version", "judge__experiment", "guideline"
-        )
-    )
 
 
 def _hold_ended_at(assignment: Assignment, now: datetime) -> datetime | None:

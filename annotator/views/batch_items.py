@@ -13,12 +13,11 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotator.forms import FeedbackForm
-from annotator.http import AuthedRequest, render_either
+from annotator.http import AuthedRequest, is_swap, render_either
 from annotator.models import (
     ANNOUNCED,
     Assessment,
     Assignment,
-    FeedbackSession,
     SessionJudge,
     SessionStatus,
     Trace,
@@ -29,9 +28,15 @@ from annotator.services import submissions as submission_service
 from annotator.services.feedback import FeedbackError
 from annotator.services.session_checks import SessionError
 from annotator.services.submissions import Outcome
-from annotator.views.focus_screen import Screen, screen_of
+from annotator.views.focus_screen import Drawn, Screen, screen_of
 
-_WITH = ("item__trace__experiment", "item__session__experiment__team", "reviewer__user")
+_WITH = ("item__trace", "item__session__experiment__team", "reviewer")
+# Traces may be big; these columns are read only where they are shown.
+_CONTENT = ("item__trace__inputs", "item__trace__outputs", "item__trace__metadata")
+_UNSHOWN = (
+    *("item__trace__search_text", "item__trace__guessed"),
+    *("item__trace__sent_request_preview", "item__trace__sent_response_preview"),
+)
 # Where on the form the remedy for a refusal of the services lies.
 _FIELDS = {"value": "value", "rationale": "rationale", "expected": "rationale"}
 
@@ -41,7 +46,7 @@ def batch_item(request: AuthedRequest, pk: int, assignment: int) -> HttpResponse
     """The review screen; a POST answers, keeps a draft, skips or flags."""
     if request.method == "POST":
         return _act(request, pk, assignment)
-    place = get_place(request.user, pk, assignment)
+    place = get_place(request.user, pk, assignment, with_content=True)
     if place.item.session.status == SessionStatus.SCHEDULED:
         return redirect("batch-review", pk)
     # What is fetched beforehand is in front of nobody yet.
@@ -51,7 +56,8 @@ def batch_item(request: AuthedRequest, pk: int, assignment: int) -> HttpResponse
         except SessionError as error:
             messages.info(request, str(error))
             return redirect("batch-review", pk)
-    context = screen_of(request, place).context()
+    drawn = Drawn.STEP if is_swap(request) else Drawn.PAGE
+    context = screen_of(request, place, drawn=drawn).context()
     return render_either(request, "batches/item.html", "batches/_step.html", context)
 
 
@@ -79,11 +85,17 @@ def batch_leave(request: AuthedRequest, pk: int, assignment: int) -> HttpRespons
     return HttpResponse(status=204)
 
 
-def get_place(user: User, session: int, assignment: int) -> Assignment:
-    """The user's own place in the session; 404 for everybody else, leads included."""
-    sessions = FeedbackSession.objects.reviewed_by(user).filter(pk=session)
-    places = Assignment.objects.of(user).filter(item__session__in=sessions)
-    return get_object_or_404(places.select_related(*_WITH), pk=assignment)
+def get_place(
+    user: User, session: int, assignment: int, *, with_content: bool = False
+) -> Assignment:
+    """The user's own place in the session; 404 for everybody else, leads included.
+
+    Args:
+        with_content: Whether the trace is to be shown, so that it is read with its inputs and outputs.
+    """
+    places = Assignment.objects.of(user).announced_to(user).filter(item__session=session)
+    left_out = _UNSHOWN if with_content else (*_CONTENT, *_UNSHOWN)
+    return get_object_or_404(places.select_related(*_WITH).defer(*left_out), pk=assignment)
 
 
 def _place_to_answer(user: User, session: int, assignment: int) -> Assignment:
@@ -91,7 +103,8 @@ def _place_to_answer(user: User, session: int, assignment: int) -> Assignment:
     places = Assignment.objects.filter(
         reviewer__user=user, item__session=session, item__trace__in=Trace.objects.visible_to(user)
     )
-    return get_object_or_404(places.select_related(*_WITH), pk=assignment)
+    places = places.select_related(*_WITH).defer(*_CONTENT, *_UNSHOWN)
+    return get_object_or_404(places, pk=assignment)
 
 
 def _act(request: AuthedRequest, session: int, assignment: int) -> HttpResponse:
@@ -200,8 +213,7 @@ def _after(
         if not request.htmx:
             return redirect("batch-list")
         return render(request, "batches/_result.html", {"outcome": result, "place": place})
-    fresh = get_place(request.user, place.item.session_id, place.pk)
-    screen = screen_of(request, fresh, judge=judge, is_part=True)
+    screen = screen_of(request, place, judge=judge, drawn=Drawn.AROUND)
     if request.htmx:
         context = screen.context() | {"outcome": result, "place": place}
         response = render(request, "batches/_after.html", context)
@@ -227,19 +239,15 @@ def _following(screen: Screen, outcome: str) -> str:
 def _refuse(
     request: AuthedRequest, place: Assignment, judge: SessionJudge, form: FeedbackForm
 ) -> HttpResponse:
-    screen = screen_of(request, place, judge=judge, form=form)
+    drawn = Drawn.STEP if is_swap(request) else Drawn.PAGE
+    screen = screen_of(request, place, judge=judge, form=form, drawn=drawn)
     context = screen.context()
     return render_either(request, "batches/item.html", "batches/_side.html", context, status=422)
 
 
 def _judge(request: AuthedRequest, place: Assignment) -> SessionJudge:
-    asked = list(
-        place.item.session.session_judges.select_related(
-            "judge__current_version", "judge__experiment", "guideline"
-        )
-    )
     wanted = request.GET.get("judge", "")
-    for each in asked:
+    for each in place.item.session.asked:
         if str(each.judge_id) == wanted or not wanted:
             return each
     raise Http404("The session does not ask for this judge.")

@@ -25,7 +25,7 @@ from annotator.models import (
     SessionStatus,
     User,
 )
-from annotator.presenters.batches import Held, Progress, figures_of, progress_of
+from annotator.presenters.batches import Held, Line, Progress, figures_of, progress_of
 from annotator.presenters.focus import item_address
 from annotator.services import assignments as assignment_service
 from annotator.services import submissions as submission_service
@@ -152,22 +152,27 @@ def batch_rows(user: User, *, running_only: bool = False) -> list[BatchRow]:
     return [row for row in rows if row not in over] + over[::-1]
 
 
-def own_batch(user: User, session: FeedbackSession) -> list[Assignment]:
+def own_batch(user: User, session: FeedbackSession) -> list[Line]:
     """The user's batch in its order, as lists show it."""
-    return list(
-        Assignment.objects.of(user)
-        .filter(item__session=session)
-        .select_related("item__trace")
-        .only(
-            *("state", "position", "active_seconds", "reviewer_id", "given_back_at"),
-            *("item__session_id", "item__is_shared", "item__is_warm_up"),
+    rows = Assignment.objects.of(user).filter(item__session=session).order_by("position", "pk")
+    # Not as objects: this is read with each answer, and batches may be long.
+    return [
+        Line(*row)
+        for row in rows.values_list(
+            *("pk", "state", "given_back_at", "active_seconds"),
+            *("item__is_shared", "item__is_warm_up"),
             *("item__trace__trace_id", "item__trace__request_preview"),
         )
-        .order_by("position", "pk")
-    )
+    ]
 
 
-def taken_by_others(user: User, batch: Sequence[Assignment]) -> set[int]:
+def batch_order(user: User, session: FeedbackSession) -> list[int]:
+    """The pks of the user's places in the session, in their order."""
+    places = Assignment.objects.of(user).filter(item__session=session)
+    return list(places.order_by("position", "pk").values_list("pk", flat=True))
+
+
+def taken_by_others(user: User, batch: Sequence[Line]) -> set[int]:
     """The pks of places that were given back and that others have filled since; nothing is asked when none was."""
     given_back = {each.pk for each in batch if each.is_waiting and each.given_back_at}
     if not given_back:
@@ -233,7 +238,7 @@ def _end(user: User, session: FeedbackSession) -> dict[str, Any]:
         "session": session,
         "kind": _kind(session, progress),
         "progress": progress,
-        "first_address": item_address(batch[0]) if batch else "",
+        "first_address": item_address(session.pk, batch[0].pk) if batch else "",
         "figures": figures_of(
             batch, settled=len(settled), agreeing=sum(answer.agrees for answer in settled)
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from django.conf import settings
@@ -32,7 +33,7 @@ from annotator.presenters.guidelines import ValueWords, value_words
 from annotator.presenters.judge_panel import Panel, panel_of, sees_verdict
 from annotator.services.feedback import TURN
 from annotator.services.guidelines import pinned_examples
-from annotator.views.batches import own_batch, taken_by_others
+from annotator.views.batches import batch_order, own_batch, taken_by_others
 from annotator.views.traces import TABS, trace_content
 
 MOST_REASONS = 3
@@ -40,11 +41,23 @@ MOST_REASONS = 3
 BEATS_PER_HOLD = 6
 
 
+class Drawn(Enum):
+    """What of the screen is drawn, so that no more is read.
+
+    PAGE: everything. STEP: the trace and the form, where the list beside them stays. AROUND: the list and the panels, where
+    the trace stays.
+    """
+
+    PAGE = auto()
+    STEP = auto()
+    AROUND = auto()
+
+
 @dataclass(kw_only=True)
 class Screen:
-    """The review screen of one item, ready for the templates."""
+    """The review screen of one item, ready for the templates; `batch` is None where the list is not drawn."""
 
-    batch: Batch
+    batch: Batch | None
     step: Step
     panel: Panel
     preferences: Preferences
@@ -55,7 +68,7 @@ class Screen:
 
     def context(self) -> dict[str, Any]:
         """The templates' names."""
-        session = self.batch.session
+        session = self.step.assignment.item.session
         now = timezone.now()
         until = session.ends_at
         caps = focus.caps(self.keys.keys)
@@ -66,7 +79,7 @@ class Screen:
             "trace": self.step.assignment.item.trace,
             "batch": self.batch,
             "panel": self.panel,
-            "progress": self.batch.progress,
+            "progress": self.batch.progress if self.batch else None,
             "judge": self.step.judge,
             "guideline_values": self.guideline,
             "preferences": self.preferences,
@@ -97,28 +110,26 @@ def screen_of(
     *,
     judge: SessionJudge | None = None,
     form: FeedbackForm | None = None,
-    is_part: bool = False,
+    drawn: Drawn = Drawn.PAGE,
 ) -> Screen:
     """Fetch everything for one item.
 
     Args:
         judge: The judge to answer under; else the one in the address, else the first that waits.
         form: The form as it came back with what is wrong.
-        is_part: Whether only the parts around the trace are drawn, so that the trace need not be read.
+        drawn: What of it is needed.
     """
     user, session, trace = request.user, place.item.session, place.item.trace
-    asked = list(
-        session.session_judges.select_related(
-            "judge__current_version", "judge__experiment", "guideline"
-        )
-    )
     answers = list(Assessment.objects.human().filter(assignment=place, author=user).order_by("pk"))
     mine = {answer.name: answer for answer in answers if not answer.span_id}
-    current = judge or _wanted(request.GET.get("judge", ""), place, asked, mine)
+    current = judge or _wanted(request.GET.get("judge", ""), session.asked, mine)
     preferences = Preferences.objects.filter(user=user).first() or Preferences()
     keys = KeyMap(changed=preferences.keys, characters=preferences.letter_keys)
-    everything = own_batch(user, session)
-    at = [each.pk for each in everything].index(place.pk)
+    lines = own_batch(user, session) if drawn is not Drawn.STEP else []
+    pks = [line.pk for line in lines] or batch_order(user, session)
+    if place.pk not in pks:
+        raise Http404("The item is in the user's batch no more.")
+    at = pks.index(place.pk)
     about = request.POST.get("about", "") or request.GET.get("about", "")
     step = Step(
         assignment=place,
@@ -127,11 +138,11 @@ def screen_of(
         tabs=tuple(
             JudgeTab(
                 judge=each.judge,
-                address=focus.item_address(place, each.judge_id),
+                address=focus.item_address(session.pk, place.pk, each.judge_id),
                 state=focus.state_of(place, each.judge, mine.get(each.judge.name)),
                 is_here=each.judge_id == current.judge_id,
             )
-            for each in asked
+            for each in session.asked
         ),
         mine=mine.get(current.judge.name),
         draft=place.drafts.get(str(current.judge_id), {}),
@@ -139,8 +150,8 @@ def screen_of(
         form=form or FeedbackForm(judge=current.judge),
         read_only=not session.is_running,
         submission=secrets.token_hex(16),
-        previous_address=focus.item_address(everything[at - 1]) if at else "",
-        next_address=focus.item_address(everything[at + 1]) if at + 1 < len(everything) else "",
+        previous_address=focus.item_address(session.pk, pks[at - 1]) if at else "",
+        next_address=focus.item_address(session.pk, pks[at + 1]) if at + 1 < len(pks) else "",
         about=about,
         about_text=_part_name(trace, about),
         span_answers=[
@@ -152,7 +163,7 @@ def screen_of(
     step.changes = _changes(user, step)
     tab = request.GET.get("view", "")
     tab = tab if tab in TABS else "reading"
-    content = {} if is_part else trace_content(trace, tab)
+    content = {} if drawn is Drawn.AROUND else trace_content(trace, tab)
     reading = content.get("reading")
     if reading is not None and not (reading.turns or reading.inputs or reading.outputs):
         step.cannot_show = True
@@ -160,18 +171,20 @@ def screen_of(
     return Screen(
         batch=batch_of(
             session,
-            everything,
+            lines,
             here=place,
             shown=request.GET.get("show", ""),
-            taken=taken_by_others(user, everything),
-        ),
+            taken=taken_by_others(user, lines),
+        )
+        if lines
+        else None,
         step=step,
         panel=_panel(step, trace),
         preferences=preferences,
         keys=keys,
         tab=tab,
         content=content,
-        guideline=[] if is_part else _guideline(user, step),
+        guideline=[] if drawn is Drawn.AROUND else _guideline(user, step),
     )
 
 
@@ -184,9 +197,7 @@ def _guideline(user: User, step: Step) -> list[ValueWords]:
     return value_words(step.judge, step.guideline, pinned=pinned, changed=changed)
 
 
-def _wanted(
-    text: str, place: Assignment, asked: list[SessionJudge], mine: dict[str, Assessment]
-) -> SessionJudge:
+def _wanted(text: str, asked: list[SessionJudge], mine: dict[str, Assessment]) -> SessionJudge:
     if text:
         found = next((each for each in asked if str(each.judge_id) == text), None)
         if found is None:

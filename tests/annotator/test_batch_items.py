@@ -333,3 +333,43 @@ def test_the_screen_asks_as_much_of_the_database_however_long_the_batch_is(
             as_alice.get(_address(place))
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_an_answer_and_the_next_item_ask_the_same_of_the_database_whatever_there_is_already(
+    as_alice: Client, alice: User, lena: User, judge: Judge
+) -> None:
+    counts = []
+    for items in (3, 12):
+        session = create_batch(judges=[judge], reviewers=[alice, lena], items=items)
+        answer_all(session, lena, "fair")
+        first, second, *_ = batch(session, alice)
+        as_alice.get(_address(first), headers=HTMX)
+        with CaptureQueriesContext(connection) as answering:
+            answer = {"value": "good", "submission": f"one-of-{items}"}
+            assert as_alice.post(_address(first, judge), answer, headers=HTMX).status_code == 200
+        with CaptureQueriesContext(connection) as showing:
+            assert as_alice.get(_address(second), headers=HTMX).status_code == 200
+        assert _state(first) == AssignmentState.DONE
+        counts.append((len(answering), len(showing)))
+    assert counts[0] == counts[1]
+    # With the person's login and roles, the transaction and its savepoint.
+    assert counts[0] <= (28, 10)
+
+
+def test_an_answer_reads_nothing_of_the_trace_itself(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    place = batch(create_batch(judges=[judge], reviewers=[alice]), alice)[0]
+    with CaptureQueriesContext(connection) as asked:
+        as_alice.post(_address(place, judge), {"value": "good", "submission": "s"}, headers=HTMX)
+    assert _state(place) == AssignmentState.DONE
+    assert not [query for query in asked if '"annotator_trace"."outputs"' in query["sql"]]
+
+
+def test_who_is_taken_out_while_the_item_is_open_finds_it_no_more(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    place = batch(create_batch(judges=[judge], reviewers=[alice]), alice)[0]
+    Reviewer.objects.filter(pk=place.reviewer_id).update(removed_at=timezone.now())
+    for headers in (HTMX, {}):
+        assert as_alice.post(_address(place, judge), {}, headers=headers).status_code == 404

@@ -387,7 +387,7 @@ def test_an_answer_and_the_next_item_cost_the_same_in_a_big_batch(
     session = create_session(judge=judge, reviewers=[alice], traces=traces)
     mine = assignment_of(user=alice, session=session, trace=traces[0])
 
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(25):
         answer(user=alice, assignment=mine, judge=judge)
         following = assignments.next_for(user=alice, session=session, after=mine)
         assert following is not None
