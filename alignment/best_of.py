@@ -1,7 +1,8 @@
 """Best of: guidelines first, because they cost almost nothing; then GEPA and SIMBA from there, as far as the budget goes.
 
-Everything is measured on examples that it did not learn from, within one budget, and the best is kept. Few calls are
-spent where the guidelines alone already agree with the experts.
+Labels have errors, and one list of guidelines may follow a few of them astray. So guidelines are distilled several
+times, each time without another part of the feedback, and what recurs is a list of its own. All lists race on the same
+labels: on a few of them first, the best two on all. Few calls are spent where the first list agrees with the experts.
 """
 
 from __future__ import annotations
@@ -9,39 +10,50 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from alignment.base import LabelledOptimizer, check_whole_number
-from alignment.evaluation import judge_all
+from alignment.estimates import can_be_calibrated
+from alignment.evaluation import Verdicts, judge_all
 from alignment.events import RunContext, Stage, StepScored
 from alignment.gepa import GEPAAlignmentOptimizer, learn_and_validate
-from alignment.guidelines import Distilled, as_text, distil, most_calls, recurring
+from alignment.guidelines import Distilled, as_text, distil, recurring
 from alignment.labels import Example
 from alignment.memory import remember
 from alignment.simba import SIMBAAlignmentOptimizer
+from judges.calibration import Calibration
 from judges.errors import BudgetExceededError
 from judges.instructions import InstructionsJudge
 from judges.llm import Allowance
-from judges.memory import Memory
+from judges.memory import Guideline, Memory
 
 MOST_CANDIDATES = 3
 MOST_GUIDELINES = 12
 STEPS = 5
-PARTS = 3
+PARTS = 4
+FOLDS = 5
+FINALISTS = 2
+HEAT = (
+    0.35  # of the labels that decide, what every candidate is judged on; of few labels up to half
+)
+BUDGET_PER_LABEL = 5  # with fewer calls for each label, a sample of the labels decides
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Scored:
-    """A judge and what its verdicts are worth on the validation part, 0 to 1."""
+@dataclass(kw_only=True)
+class _Entry:
+    """A candidate: its judge, how many guidelines it has, and the verdicts it has given so far."""
 
     name: str
     judge: InstructionsJudge
-    worth: float
+    guidelines: int = 0
+    verdicts: Verdicts = field(default_factory=dict)
 
 
 class BestOfAlignmentOptimizer(LabelledOptimizer):
-    """Distils guidelines, lets GEPA and SIMBA start from them, and keeps what does best on examples set aside.
+    """Distils guidelines, lets GEPA and SIMBA start from them, and keeps what agrees best with the labels.
+
+    Where values lie on a scale, the scale of the best is fitted to the labels as well.
 
     Args:
         model: Distils and rewrites; None means the judge's model. A stronger one than the judge's pays.
@@ -51,7 +63,7 @@ class BestOfAlignmentOptimizer(LabelledOptimizer):
     """
 
     title: ClassVar[str] = "Best of"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     logger: ClassVar[logging.Logger] = logging.getLogger("alignment.optimizers.best_of")
 
     def __init__(
@@ -75,14 +87,13 @@ class BestOfAlignmentOptimizer(LabelledOptimizer):
     def propose(
         self, judge: InstructionsJudge, examples: Sequence[Example], context: RunContext
     ) -> Sequence[InstructionsJudge]:
-        """What does better than the judge on the validation part, the best first."""
+        """What does better than the judge on labels that both judged, the best first."""
         left = context.gateway.calls_left
         budget = self.max_calls if left is None else min(self.max_calls, left)
         own = replace(context, gateway=Allowance(context.gateway, max_calls=budget))
-        learn, validate = learn_and_validate(judge.name, examples, share=0.4)
-        race = _Race(self, judge, validate, own)
+        race = _Race(self, judge, examples, own, most_labels=max(10, budget // BUDGET_PER_LABEL))
         try:
-            race.run(learn, examples)
+            race.run()
         except BudgetExceededError:
             self.note(context, f"Best of ends: its {budget} calls are used up.")
         return race.better()[: MOST_CANDIDATES + 1]
@@ -95,71 +106,117 @@ class _Race:
         self,
         optimizer: BestOfAlignmentOptimizer,
         judge: InstructionsJudge,
-        validate: Sequence[Example],
+        examples: Sequence[Example],
         context: RunContext,
+        *,
+        most_labels: int,
     ) -> None:
         self._optimizer = optimizer
         self._judge = judge
-        self._validate = validate
+        self._examples = examples
         self._context = context
-        self._entered: list[_Scored] = []
         self._model = optimizer.model or judge.model
+        # Groups stay together, so that cases shown as examples in a heat come from other groups than the one judged.
+        in_heat = math.ceil(most_labels * HEAT)
+        share = min(0.5, in_heat / len(examples))
+        others, heat = learn_and_validate(judge.name, examples, share=share)
+        self._heat = heat[:in_heat]
+        judged = {example.trace.trace_id for example in self._heat}
+        self._others = [example for example in others if example.trace.trace_id not in judged]
+        self._labels = [*self._heat, *self._others][:most_labels]
+        self._plain = replace(judge, calibration=None)  # which was fitted to other words
+        self._present = _Entry(name="the current version", judge=judge)
+        self._entries: list[_Entry] = []
+        self._lists: set[frozenset[str]] = set()
+        self._calibrated: set[str] = set()
+        self._steps = 0
 
-    def run(self, learn: Sequence[Example], everything: Sequence[Example]) -> None:
-        """Enter one candidate after the other, the cheap ones first, until one is perfect or the budget ends."""
-        self._enter("the current version", self._judge)
-        found = self._distil(learn)
-        start = self._as_instructions(found)
-        if found.guidelines:
-            self._enter("guidelines", start)
-        if self._optimizer.examples and not self._is_perfect:
-            examples = remember(self._judge, learn, self._context, embedding_model="")
-            memory = Memory(
-                guidelines=found.guidelines,
-                contradictions=found.contradictions,
-                examples=examples,
-                shown=self._optimizer.examples,
-            )
-            self._enter("guidelines with examples", replace(self._judge, memory=memory))
+    def run(self) -> None:
+        """A heat of all lists of guidelines, a final of the best two, then GEPA and SIMBA from the winner on."""
+        self._enter(self._present)
+        found = self._distil(self._examples)
+        self._enter_guidelines("guidelines", found.guidelines)
+        if self._optimizer.examples and not self._has_perfect_heat:
+            self._enter_examples(found)
+        if not self._has_perfect_heat:
+            self._enter_what_parts_teach()
+        for entry in self._ranked[: 1 if self._has_perfect_heat else FINALISTS]:
+            self._finish(entry)
+        self._calibrate()
         if not self._is_perfect:
-            self._look_for_what_recurs(learn)
+            self._let_gepa_try()
         if not self._is_perfect:
-            self._let_gepa_try(learn)
-        if not self._is_perfect:
-            self._let_simba_try(learn)
-        self._learn_from_everything(everything)
+            self._let_simba_try()
+        self._calibrate()
 
     def better(self) -> list[InstructionsJudge]:
-        """Those that are worth more than the current version, the best first; of equals the cheaper, which came first."""
-        if not self._entered:
-            return []
-        present = self._entered[0].worth
-        ranked = sorted(self._entered[1:], key=lambda each: -each.worth)
-        return [each.judge for each in ranked if each.worth > present + 1e-9]
+        """Those that rank before the current version, the best first."""
+        ranked = self._ranked
+        if self._present not in ranked:
+            return []  # the budget ended before it was known what to be better than
+        return [entry.judge for entry in ranked[: ranked.index(self._present)]]
 
     @property
-    def _best(self) -> _Scored:
-        return max(self._entered, key=lambda each: each.worth)
+    def _ranked(self) -> list[_Entry]:
+        """Those judged on most labels first, then by worth; of equals the shorter, then the one that came first."""
+        return sorted(
+            self._entries,
+            key=lambda each: (-len(each.verdicts), -self._worth(each), each.guidelines),
+        )
+
+    @property
+    def _best(self) -> _Entry:
+        return self._ranked[0]
+
+    @property
+    def _has_perfect_heat(self) -> bool:
+        return self._worth(self._best) >= 1.0
 
     @property
     def _is_perfect(self) -> bool:
-        return self._best.worth >= 1.0
+        return self._has_perfect_heat and len(self._best.verdicts) == len(self._labels)
 
-    def _enter(self, name: str, judge: InstructionsJudge) -> None:
-        if any(each.judge == judge for each in self._entered):
-            return
-        verdicts = judge_all(judge, self._validate, self._context, Stage.OPTIMIZE)
+    def _worth(self, entry: _Entry) -> float:
+        """What its verdicts are worth, 0 to 1, on the labels that it has judged."""
         credit = self._context.metric.credit
-        total = math.fsum(credit(e.value, verdicts[e.trace.trace_id]) for e in self._validate)
-        worth = round(total / len(self._validate), 9)
-        self._entered.append(_Scored(name=name, judge=judge, worth=worth))
-        self._optimizer.note(self._context, f"Worth of {name}: {worth:.3f}.")
+        known = [e for e in self._labels if e.trace.trace_id in entry.verdicts]
+        total = math.fsum(credit(e.value, entry.verdicts[e.trace.trace_id]) for e in known)
+        return round(total / len(known), 9)
+
+    def _enter(self, entry: _Entry) -> None:
+        if any(each.judge == entry.judge for each in self._entries):
+            return
+        self._judge_part(entry, self._heat)
+        self._entries.append(entry)
+        self._tell_of(entry)
+
+    def _finish(self, entry: _Entry) -> None:
+        """Let an entry judge the labels outside the heat too."""
+        rest = self._labels[len(self._heat) :]
+        if rest and len(entry.verdicts) < len(self._labels):
+            self._judge_part(entry, rest)
+            self._tell_of(entry)
+
+    def _judge_part(self, entry: _Entry, labels: Sequence[Example]) -> None:
+        """Collect its verdicts on labels; what it remembers of these cases and those beside them stays hidden."""
+        judge, memory = entry.judge, entry.judge.memory
+        if memory is not None:
+            hidden = {example.trace.trace_id for example in labels}
+            shown = tuple(each for each in memory.examples if each.trace_id not in hidden)
+            judge = replace(judge, memory=replace(memory, examples=shown))
+        entry.verdicts |= judge_all(judge, labels, self._context, Stage.OPTIMIZE)
+
+    def _tell_of(self, entry: _Entry) -> None:
+        worth = self._worth(entry)
+        of_all = f"on {len(entry.verdicts)} labels"
+        self._optimizer.note(self._context, f"Worth of {entry.name} {of_all}: {worth:.3f}.")
+        self._steps += 1
         self._context.emit(
             StepScored(
-                step=len(self._entered),
-                steps=max(STEPS, len(self._entered)),
+                step=self._steps,
+                steps=max(STEPS, self._steps),
                 scores=(worth,),
-                best=self._best.worth,
+                best=self._worth(self._best),
                 part=self._context.part,
             )
         )
@@ -172,47 +229,103 @@ class _Race:
             self._optimizer.tell(self._context, f"The feedback contradicts itself: {text}")
         return found
 
-    def _look_for_what_recurs(self, learn: Sequence[Example]) -> None:
-        """Guidelines from several parts of the feedback, and those that come up in more than one of them."""
+    def _enter_guidelines(self, name: str, guidelines: Sequence[Guideline]) -> None:
+        """A list of guidelines; one with the words of another in another order is no candidate of its own."""
+        words = frozenset(guideline.text for guideline in guidelines)
+        if not words or words in self._lists:
+            return
+        self._lists.add(words)
+        judge = replace(self._plain, instructions=as_text(self._judge, guidelines))
+        self._enter(_Entry(name=name, judge=judge, guidelines=len(words)))
+
+    def _enter_examples(self, found: Distilled) -> None:
+        examples = remember(self._judge, self._examples, self._context, embedding_model="")
+        memory = Memory(
+            guidelines=found.guidelines,
+            contradictions=found.contradictions,
+            examples=examples,
+            shown=self._optimizer.examples,
+        )
+        entry = _Entry(
+            name="guidelines with examples",
+            judge=replace(self._plain, memory=memory),
+            guidelines=len(found.guidelines) + len(examples),
+        )
+        self._enter(entry)
+
+    def _enter_what_parts_teach(self) -> None:
+        """Guidelines from the feedback without one part, for each part, and what most of these lists have."""
         parts = [
-            [example for place, example in enumerate(learn) if place % PARTS != left_out]
+            [example for place, example in enumerate(self._examples) if place % PARTS != left_out]
             for left_out in range(PARTS)
         ]
         found = [self._distil(part) for part in parts if part]
         recur = recurring(self._judge, found, self._context, model=self._model)
-        if recur:
-            self._enter("guidelines that recur", self._as_instructions(Distilled(guidelines=recur)))
+        self._enter_guidelines("guidelines that recur", recur)
+        for number, each in enumerate(found, start=1):
+            self._enter_guidelines(f"guidelines without part {number}", each.guidelines)
 
-    def _as_instructions(self, found: Distilled) -> InstructionsJudge:
-        return replace(self._judge, instructions=as_text(self._judge, found.guidelines))
-
-    def _let_gepa_try(self, learn: Sequence[Example]) -> None:
+    def _let_gepa_try(self) -> None:
         left = self._context.gateway.calls_left or 0
-        gepa = GEPAAlignmentOptimizer(self._model, max_calls=max(1, left // 2))
-        for proposal in gepa.propose(self._best.judge, learn, self._context)[:1]:
-            self._enter("GEPA", proposal)
+        granted = min(left // 2, left - len(self._labels))
+        if granted < 1:
+            return
+        gepa = GEPAAlignmentOptimizer(self._model, max_calls=granted)
+        for judge in gepa.propose(self._best.judge, self._others or self._heat, self._context)[:1]:
+            self._enter_rewritten("GEPA", judge)
 
-    def _let_simba_try(self, learn: Sequence[Example]) -> None:
-        left = (self._context.gateway.calls_left or 0) - 2 * len(self._validate)
+    def _let_simba_try(self) -> None:
+        left = (self._context.gateway.calls_left or 0) - 2 * len(self._labels)
         simba = SIMBAAlignmentOptimizer(self._model)
+        learn = self._others or self._heat
         if simba.estimate(len(learn), steps=1) > left:
             return
         within = replace(self._context, gateway=Allowance(self._context.gateway, max_calls=left))
-        for proposal in simba.propose(self._best.judge, learn, within)[:1]:
-            self._enter("SIMBA", proposal)
+        for judge in simba.propose(self._best.judge, learn, within)[:1]:
+            self._enter_rewritten("SIMBA", judge)
 
-    def _learn_from_everything(self, everything: Sequence[Example]) -> None:
-        """Where the guidelines won, they are distilled once more from all examples: more is known then."""
-        if self._best.name not in {"guidelines", "guidelines with examples"}:
-            return
-        left = self._context.gateway.calls_left or 0
-        if left < most_calls(len(everything)) + len(self._validate):
-            return
-        found = self._distil(everything)
-        if not found.guidelines:
-            return
-        winner = self._best
-        self._enter("guidelines from all examples", self._as_instructions(found))
-        if self._entered[-1].worth >= winner.worth - 1e-9:
-            # It has seen the validation part, so an equal score is no proof; but it has learnt from more.
-            self._entered.insert(1, self._entered.pop())
+    def _enter_rewritten(self, name: str, judge: InstructionsJudge) -> None:
+        entry = _Entry(name=name, judge=judge)
+        self._enter(entry)
+        if entry.verdicts:
+            self._finish(entry)
+
+    def _calibrate(self) -> None:
+        """Those that judged all labels, with their scale fitted to them; no verdict counts on which the fit has been."""
+        for entry in list(self._entries):
+            judge = entry.judge
+            if len(entry.verdicts) < len(self._labels) or not can_be_calibrated(judge):
+                continue
+            if judge.calibration is not None or entry.name in self._calibrated:
+                continue
+            self._calibrated.add(entry.name)
+            fitted = self._fitted(entry, self._labels)
+            if fitted is None:
+                continue
+            verdicts = {}
+            for left_out in range(FOLDS):
+                others = [e for place, e in enumerate(self._labels) if place % FOLDS != left_out]
+                without = self._fitted(entry, others)
+                for example in self._labels[left_out::FOLDS]:
+                    answer = entry.verdicts[example.trace.trace_id]
+                    if answer is not None and without is not None:
+                        answer = without.apply(answer, judge.value_type)
+                    verdicts[example.trace.trace_id] = answer
+            self._entries.append(
+                _Entry(
+                    name=f"{entry.name}, calibrated",
+                    judge=replace(judge, calibration=fitted),
+                    guidelines=entry.guidelines + 1,
+                    verdicts=verdicts,
+                )
+            )
+            self._tell_of(self._entries[-1])
+
+    def _fitted(self, entry: _Entry, labels: Sequence[Example]) -> Calibration | None:
+        from alignment.calibration import (
+            fit_calibration,
+        )  # not before it is needed: it loads numpy  # needs the statistics, which a start does without
+
+        answers = [(entry.verdicts[example.trace.trace_id], example.value) for example in labels]
+        known = [(answer, label) for answer, label in answers if answer is not None]
+        return fit_calibration(known, self._context.metric)

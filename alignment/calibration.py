@@ -8,10 +8,11 @@ import numpy as np
 
 from alignment.metric import Metric
 from judges.calibration import Calibration
-from judges.values import Value, value_key
+from judges.values import Value, ValueKind, value_key
 
 FEWEST_PAIRS = 20
 MOST_POINTS = 8  # more would follow the noise
+MOST_GRADES = 11  # 0 to 10
 
 Pairs = Sequence[tuple[Value, Value]]  # (the judge's answer, the label)
 
@@ -19,7 +20,8 @@ Pairs = Sequence[tuple[Value, Value]]  # (the judge's answer, the label)
 def fit_calibration(pairs: Pairs, metric: Metric) -> Calibration | None:
     """The monotone map from answers to verdicts that is worth most on the pairs; None where it would change nothing.
 
-    Values that can be listed get the best map of all that keep the order. Other numbers get an isotonic regression.
+    Values that can be listed get the best map of all that keep the order; so do whole numbers of which only a few occur,
+    whatever their declared range. Other numbers get an isotonic regression.
 
     Args:
         pairs: The judge's answer and the label, for each example.
@@ -27,12 +29,20 @@ def fit_calibration(pairs: Pairs, metric: Metric) -> Calibration | None:
     """
     if len(pairs) < FEWEST_PAIRS:
         return None
-    scale = metric.value_type.choices
+    scale = metric.value_type.choices or _few_whole_numbers(pairs, metric)
     if scale and (metric.value_type.ordered or metric.value_type.is_numeric):
         return _fit_grades(pairs, metric, scale)
     if metric.value_type.is_numeric:
         return _fit_points(pairs)
     return None
+
+
+def _few_whole_numbers(pairs: Pairs, metric: Metric) -> Sequence[Value]:
+    """The whole numbers that occur, lowest first, where they are as few as the grades of a scale; else none."""
+    if metric.value_type.kind is not ValueKind.INTEGER:
+        return ()
+    seen = {int(value) for pair in pairs for value in pair}
+    return sorted(seen) if len(seen) <= MOST_GRADES else ()
 
 
 def _fit_grades(pairs: Pairs, metric: Metric, scale: Sequence[Value]) -> Calibration | None:

@@ -121,7 +121,7 @@ def recurring(
     *,
     model: str,
 ) -> tuple[Guideline, ...]:
-    """The guidelines that were found more than once, in different parts of the feedback: noise seldom repeats itself.
+    """The guidelines that most of the lists have, which come from different parts of the feedback: noise seldom recurs.
 
     Those with equal words are counted here; where none are, a model is asked which mean the same.
 
@@ -131,7 +131,7 @@ def recurring(
     every = [guideline for each in found for guideline in _unique(each.guidelines)]
     counts = Counter(_key(guideline.text) for guideline in every)
     unique = _unique(every)
-    repeated = [guideline for guideline in unique if counts[_key(guideline.text)] > 1]
+    repeated = [guideline for guideline in unique if counts[_key(guideline.text)] > len(found) / 2]
     if repeated or not every:
         return tuple(repeated)
     listed = [{"number": n, "guideline_text": g.text} for n, g in enumerate(every, start=1)]
@@ -140,7 +140,8 @@ def recurring(
     return tuple(
         Guideline(text=_clean(item.get("guideline_text"), judge))
         for item in _objects(answer.get("guidelines"))
-        if len(item.get("sources") or ()) > 1 and _clean(item.get("guideline_text"), judge)
+        if len(item.get("sources") or ()) > len(found) / 2
+        and _clean(item.get("guideline_text"), judge)
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judges.values import Value, ValueType, value_key
+from judges.values import Value, ValueKind, ValueType, value_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,8 @@ class Calibration:
         """The verdict that an answer stands for; a value the map does not know stays as it is."""
         if self.points and not isinstance(value, str):
             number = self._on_the_line(float(value))
-            return value_type.parse(round(number, 6))
+            is_whole = value_type.kind is ValueKind.INTEGER
+            return value_type.parse(round(number) if is_whole else round(number, 6))
         wanted = {value_key(answer): verdict for answer, verdict in self.grades}
         return wanted.get(value_key(value), value)
 

@@ -123,6 +123,17 @@ def test_a_judge_that_is_always_one_grade_too_kind_is_set_right() -> None:
     assert Calibration.from_dict(calibration.to_dict()) == calibration
 
 
+def test_whole_numbers_without_bounds_are_grades_as_long_as_few_of_them_occur() -> None:
+    whole = ValueType(kind=ValueKind.INTEGER)
+    few = fit_calibration([(min(5, label + 1), label) for label in (1, 2, 3, 4)] * 6, metric(whole))
+    assert few is not None
+    assert [few.apply(answer, whole) for answer in (2, 3, 4, 5)] == [1, 2, 3, 4]
+    many = fit_calibration([(3 * n, 2 * n + 1) for n in range(40)], metric(whole))
+    assert many is not None
+    assert many.points
+    assert all(isinstance(many.apply(answer, whole), int) for answer in range(120))
+
+
 @pytest.mark.parametrize(
     ("value_type", "pairs"),
     [

@@ -274,6 +274,62 @@ def test_best_of_stops_as_soon_as_the_guidelines_agree_with_every_expert() -> No
     assert names[-1].endswith("1.000.")
 
 
+def test_a_list_of_guidelines_that_one_error_led_astray_loses_to_what_recurs_without_it() -> None:
+    examples = desk_examples(40)
+    right = {json.dumps(e.trace.inputs["question"]): e.value for e in examples}
+    # The list from all labels and the one that still has the error in it say the wrong thing.
+    error = replace(examples[5], value=not examples[5].value, rationale="")
+    rule, astray = "Say yes where a date is given.", "Say yes to everything."
+
+    def respond(body: dict[str, Any]) -> str:
+        system, user = (message["content"] for message in body["messages"][:2])
+        if "distill a set of guidelines" in system:
+            shown = json.loads(user.partition("The cases:\n")[2])
+            is_misled = len(shown) == len(examples) or all(r["trace_id"] != "t0" for r in shown)
+            return json.dumps({"guidelines": [{"guideline_text": astray if is_misled else rule}]})
+        known = [value for question, value in right.items() if question in user]
+        said = known[0] if known and rule in system + user else True
+        return json.dumps({"rationale": "So.", "result": said})
+
+    register_local_provider("misled", respond)
+    gateway = Gateway(concurrency=4)
+    labelled = [*examples[:5], error, *examples[6:]]
+    aligned = align(
+        BestOfAlignmentOptimizer(), labelled, judge=desk_judge(model="misled:/x"), gateway=gateway
+    )
+    assert aligned.instructions == f"{TEXT}\n\n{rule}"
+    assert gateway.usage.calls <= 250
+
+
+def test_best_of_sets_a_scale_right_that_is_read_one_step_too_high() -> None:
+    cases = desk_examples(30)
+    right = {json.dumps(e.trace.inputs["question"]): 1 + n % 4 for n, e in enumerate(cases)}
+
+    def respond(body: dict[str, Any]) -> str:
+        system, user = (message["content"] for message in body["messages"][:2])
+        if "guidelines" in system and "JSON object" in system:
+            return json.dumps({"guidelines": []})
+        known = [value for question, value in right.items() if question in user]
+        return json.dumps({"rationale": "So.", "result": known[0] + 1 if known else 1})
+
+    register_local_provider("generous", respond)
+    judge = desk_judge(model="generous:/x", feedback_value_type=int)
+    labelled = [replace(e, value=1 + n % 4, verdict_value=5) for n, e in enumerate(cases)]
+    gateway = Gateway(concurrency=4)
+    optimizer = BestOfAlignmentOptimizer(examples=0)
+    aligned = align(optimizer, labelled, judge=judge, gateway=gateway)
+    assert aligned.instructions == judge.instructions
+    assert aligned.calibration is not None
+    assert agreement_of(aligned, labelled, gateway) == 1.0
+
+
+@pytest.mark.parametrize("granted", [10, 25, 45])
+def test_best_of_with_a_tiny_budget_keeps_to_it(granted: int) -> None:
+    gateway = Gateway(concurrency=8)
+    align(BestOfAlignmentOptimizer(max_calls=granted), desk_examples(20), gateway=gateway)
+    assert gateway.usage.calls <= granted
+
+
 def test_best_of_with_a_larger_budget_lets_simba_try_too() -> None:
     events: list[Event] = []
     gateway = Gateway(concurrency=8)
