@@ -21,12 +21,20 @@ _NOUNS = {
     "settlement": "the label",
     "programrun": "the program's run",
     "user": "as",
+    "feedbacksession": "session",
+    "assignment": "the item",
+    "preferences": "",
+    "modelprice": "",
 }
 # Their names are "<judge> on <trace>".
 _ON_A_TRACE = ("assessment", "settlement", "disagreementcause")
 # Where the words of the log do not read well before a noun, or a button names the deed otherwise.
 _ACTIONS = {
     "finished run": "finished",
+    "started run": "started",
+    "set price": "set the price of",
+    "removed price": "removed the price of",
+    "took more": "took more of",
     "set": "changed the settings of",
     "withdrew": "deleted",
     "wrote guideline": "wrote the guideline of",

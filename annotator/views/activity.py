@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from annotator.http import AuthedRequest
-from annotator.models import ActivityLog, Role, Trace
+from annotator.models import ActivityLog, FeedbackSession, Role, Trace
 from annotator.models.hidden import hidden_from
 from annotator.permissions import highest_role
 from annotator.presenters.activity import entry_of
@@ -16,15 +16,24 @@ from annotator.presenters.activity import entry_of
 PAGE_SIZE = 50
 # Entries that tell what somebody answered, or what came of it; their names are "<judge> on <trace>".
 TELLING = ("assessment", "settlement", "disagreementcause")
+# What one did in a batch or for oneself concerns no colleague either.
+PRIVATE = (*TELLING, "assignment", "preferences")
 
 
 @require_safe
 def activity_list(request: AuthedRequest) -> HttpResponse:
-    """The newest entries, or those older than `?older=<pk>`. Experts see of feedback only their own."""
+    """The newest entries, or those older than `?older=<pk>`.
+
+    Experts see of feedback only their own, and of sessions those that they review in.
+    """
     entries = ActivityLog.objects.visible_to(request.user).select_related("actor").order_by("-pk")
     if highest_role(request.user) in (None, Role.EXPERT):
         # What colleagues answered is theirs to see only where they have answered themselves.
-        entries = entries.filter(~Q(target_kind__in=TELLING) | Q(actor=request.user))
+        entries = entries.filter(~Q(target_kind__in=PRIVATE) | Q(actor=request.user))
+        sessions = FeedbackSession.objects.visible_to(request.user).values_list("pk", flat=True)
+        entries = entries.filter(
+            ~Q(target_kind="feedbacksession") | Q(target_id__in=[str(pk) for pk in sessions])
+        )
     hidden = hidden_from(request.user)
     for name, traces in hidden.by_name.items():
         names = Trace.objects.filter(pk__in=traces).values_list("trace_id", flat=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -102,18 +103,21 @@ def _judge(judges: Sequence[Judge], asked: str, goal: Goal) -> Judge:
 
 
 def initial_for_draft(session: FeedbackSession, *, now: datetime) -> dict[str, Any]:
-    """The plan as it was left; a copy, which has no traces yet, gets those that its goal usually gets."""
+    """The plan as it was left. A copy, which has no traces yet, draws as many as the first session, and in its way."""
     judges = list(
         session.session_judges.select_related(
             "judge__experiment", "judge__current_version", "guideline"
         )
     )
-    kept = session.selection.get("plan") if isinstance(session.selection, dict) else None
-    if isinstance(kept, dict):
+    kept = _plan_of(session)
+    if kept:
         mix = mix_from(kept, seed=session.seed)
+    elif session.copied_from and (kept := _plan_of(session.copied_from)):
+        mix = mix_from({**kept, "picked": (), "removed": ()}, seed=session.seed)
     else:
         mix = suggested_mix(judges[0].judge, session.goal, seed=session.seed, but=session)
-        kept = {}
+        if session.copied_from and (size := session.copied_from.items.count()):
+            mix = replace(mix, total=size)
     zone = session.zone
     closes = session.closes_at or now + OPEN_FOR
     people = session.reviewers.filter(removed_at=None).order_by("pk")
@@ -132,6 +136,12 @@ def initial_for_draft(session: FeedbackSession, *, now: datetime) -> dict[str, A
         "closes_at": clock_at(closes, zone),
         "knows_zone": True,
     }
+
+
+def _plan_of(session: FeedbackSession) -> dict[str, Any]:
+    """What the builder kept of the mix; empty for a session that another road made, such as a standing rule."""
+    plan = session.selection.get("plan") if isinstance(session.selection, dict) else None
+    return plan if isinstance(plan, dict) else {}
 
 
 def mix_from(kept: Mapping[str, Any], *, seed: int) -> Mix:

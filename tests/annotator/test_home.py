@@ -15,10 +15,13 @@ from django.urls import reverse
 from annotator.http import AuthedRequest
 from annotator.models import Experiment, Role, Team, User
 from annotator.permissions import highest_role, require_role, role_required
+from annotator.services import assignments
 from tests.factories import (
+    assignment_of,
     create_experiment,
     create_feedback,
     create_judge,
+    create_session,
     create_team,
     create_trace,
     create_user,
@@ -120,6 +123,34 @@ def test_experts_see_of_feedback_in_the_log_only_their_own(
     assert seen(alice) == [("alice", "gave"), ("adam", "created")]
     assert seen(lena) == [("alice", "gave"), ("lena", "gave"), ("adam", "created")]
     assert seen(olga) == []
+
+
+def test_experts_see_in_the_log_no_session_of_others_and_nothing_a_colleague_did_in_one(
+    client: Client, alice: User, lena: User, team: Team, experiment: Experiment
+) -> None:
+    judge = create_judge(experiment=experiment)
+    ben = create_user(team=team, username="ben")
+    trace = create_trace(experiment=experiment)
+    for name, reviewers in (("Ours", [alice, ben]), ("Theirs", [ben])):
+        session = create_session(
+            judge=judge,
+            reviewers=reviewers,
+            traces=[trace],
+            actor=lena,
+            name=name,
+            overlap=len(reviewers),
+        )
+        place = assignment_of(user=ben, session=session, trace=trace)
+        assignments.skip(user=ben, assignment=place, reason="NOT_MY_FIELD")
+
+    def told(user: User) -> set[str]:
+        client.force_login(user)
+        entries = client.get(reverse("activity-list")).context["entries"]
+        return {f"{entry.noun} {entry.name}" for entry in entries if entry.name != judge.name}
+
+    assert told(alice) == {"session Ours"}
+    skipped = {f"the item {trace.trace_id} in {name}" for name in ("Ours", "Theirs")}
+    assert told(lena) == {"session Ours", "session Theirs"} | skipped
 
 
 def test_the_log_has_pages(client: Client, alice: User, experiment: Experiment) -> None:

@@ -306,7 +306,22 @@ def test_a_copy_keeps_people_and_settings_and_draws_anew(
     form = response.context["form"]
     assert form.initial["name"] == f"Copy of {session.name}"
     assert form.initial["reviewers"] == [str(alice.pk)]
-    assert response.context["picked_total"] > 0
+    assert form.initial["total"] == "2"
+    assert response.context["picked_total"] == 2
+
+
+def test_a_copy_draws_in_the_way_of_the_first_session_but_no_trace_by_hand(
+    client: Client, judge: Judge, lena: User, team: Team
+) -> None:
+    traces = _traces(judge, ["good", "poor"] * 5)
+    create_user(team=team)
+    client.force_login(lena)
+    by_hand = {"picked": str(traces[0].pk), "total": "4", "random_share": "50"}
+    client.post(NEW, {**_sent(client, NEW, **by_hand), "step": "when", "go": "check"})
+    session = FeedbackSession.objects.get()
+    response = client.post(reverse("session-copy", args=[session.pk]), follow=True)
+    initial = response.context["form"].initial
+    assert (initial["total"], initial["random_share"], initial["picked"]) == ("4", "50", "")
 
 
 def test_a_lead_sees_no_judge_and_no_person_of_another_team(
