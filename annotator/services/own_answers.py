@@ -14,6 +14,7 @@ class SettledAnswer:
     """An answer of the person's on a trace that more than one person's answers, or an adjudicator, have settled."""
 
     trace_id: str
+    words: str
     judge: Judge
     mine: Value
     settled: Value
@@ -22,7 +23,7 @@ class SettledAnswer:
 
 
 def settled_answers(*, user: User, session: FeedbackSession) -> list[SettledAnswer]:
-    """The user's answers in the session that are settled by now, the newest first; in three queries."""
+    """The user's answers in the session that are settled by now, the newest first; in four queries."""
     judges = {
         each.judge.name: each.judge
         for each in session.session_judges.select_related("judge__current_version")
@@ -41,6 +42,8 @@ def settled_answers(*, user: User, session: FeedbackSession) -> list[SettledAnsw
         # A label of one vote is the person's own answer again.
         if label.rule == LabelRule.ADJUDICATED or sum(label.votes.values()) > 1
     }
+    sources = {source for label in labels.values() for source in label.settled_by.split(", ")}
+    names = {each.username: str(each) for each in User.objects.filter(username__in=sources)}
     found = []
     for answer in answers:
         judge = judges.get(answer.name)
@@ -50,10 +53,13 @@ def settled_answers(*, user: User, session: FeedbackSession) -> list[SettledAnsw
         found.append(
             SettledAnswer(
                 trace_id=answer.trace.trace_id,
+                words=answer.trace.request_preview or answer.trace.trace_id,
                 judge=judge,
                 mine=answer.value,
                 settled=label.value,
-                settled_by=label.settled_by,
+                settled_by=", ".join(
+                    names.get(each, each) for each in label.settled_by.split(", ")
+                ),
                 agrees=answer.value_key == label.value_key,
             )
         )

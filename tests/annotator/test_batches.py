@@ -166,6 +166,8 @@ def test_more_items_are_taken_from_what_nobody_has(
 def test_own_figures_say_what_was_settled_differently(
     as_alice: Client, alice: User, lena: User, adam: User, judge: Judge
 ) -> None:
+    lena.first_name, lena.last_name = "Lena", "Lund"
+    lena.save(update_fields=["first_name", "last_name"])
     session = create_batch(judges=[judge], reviewers=[alice])
     answer_all(session, alice, "poor")
     traces = [each.item.trace for each in batch(session, alice)]
@@ -175,6 +177,7 @@ def test_own_figures_say_what_was_settled_differently(
     page = _text(as_alice, _review(session))
     assert "1 of 2" in page
     assert "Settled differently since" in page
+    assert "Lena Lund" in page
     assert traces[0].trace_id in page
     assert traces[1].trace_id not in page
 
