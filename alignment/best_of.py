@@ -322,9 +322,7 @@ class _Race:
             self._tell_of(self._entries[-1])
 
     def _fitted(self, entry: _Entry, labels: Sequence[Example]) -> Calibration | None:
-        from alignment.calibration import (
-            fit_calibration,
-        )  # not before it is needed: it loads numpy  # needs the statistics, which a start does without
+        from alignment.calibration import fit_calibration  # loads numpy, so not at the start
 
         answers = [(entry.verdicts[example.trace.trace_id], example.value) for example in labels]
         known = [(answer, label) for answer, label in answers if answer is not None]
