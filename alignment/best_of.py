@@ -33,6 +33,7 @@ MOST_GUIDELINES = 12
 STEPS = 5
 PARTS = 4
 FOLDS = 5
+CLEARLY = 1.64  # standard errors: one chance in twenty
 FINALISTS = 2
 HEAT = (
     0.35  # of the labels that decide, what every candidate is judged on; of few labels up to half
@@ -42,11 +43,10 @@ BUDGET_PER_LABEL = 5  # with fewer calls for each label, a sample of the labels 
 
 @dataclass(kw_only=True)
 class _Entry:
-    """A candidate: its judge, how many guidelines it has, and the verdicts it has given so far."""
+    """A candidate: its judge, and the verdicts it has given so far."""
 
     name: str
     judge: InstructionsJudge
-    guidelines: int = 0
     verdicts: Verdicts = field(default_factory=dict)
 
 
@@ -136,10 +136,10 @@ class _Race:
         self._enter(self._present)
         found = self._distil(self._examples)
         self._enter_guidelines("guidelines", found.guidelines)
-        if self._optimizer.examples and not self._has_perfect_heat:
-            self._enter_examples(found)
         if not self._has_perfect_heat:
             self._enter_what_parts_teach()
+        if self._optimizer.examples and not self._has_perfect_heat:
+            self._enter_examples(found)
         for entry in self._ranked[: 1 if self._has_perfect_heat else FINALISTS]:
             self._finish(entry)
         self._calibrate()
@@ -158,11 +158,8 @@ class _Race:
 
     @property
     def _ranked(self) -> list[_Entry]:
-        """Those judged on most labels first, then by worth; of equals the shorter, then the one that came first."""
-        return sorted(
-            self._entries,
-            key=lambda each: (-len(each.verdicts), -self._worth(each), each.guidelines),
-        )
+        """Those judged on most labels first, then by worth; of equals the one that came first, from more feedback."""
+        return sorted(self._entries, key=lambda each: (-len(each.verdicts), -self._worth(each)))
 
     @property
     def _best(self) -> _Entry:
@@ -236,7 +233,7 @@ class _Race:
             return
         self._lists.add(words)
         judge = replace(self._plain, instructions=as_text(self._judge, guidelines))
-        self._enter(_Entry(name=name, judge=judge, guidelines=len(words)))
+        self._enter(_Entry(name=name, judge=judge))
 
     def _enter_examples(self, found: Distilled) -> None:
         examples = remember(self._judge, self._examples, self._context, embedding_model="")
@@ -249,7 +246,6 @@ class _Race:
         entry = _Entry(
             name="guidelines with examples",
             judge=replace(self._plain, memory=memory),
-            guidelines=len(found.guidelines) + len(examples),
         )
         self._enter(entry)
 
@@ -311,15 +307,25 @@ class _Race:
                     if answer is not None and without is not None:
                         answer = without.apply(answer, judge.value_type)
                     verdicts[example.trace.trace_id] = answer
+            if not self._is_clearly_better(verdicts, entry.verdicts):
+                continue
             self._entries.append(
                 _Entry(
                     name=f"{entry.name}, calibrated",
                     judge=replace(judge, calibration=fitted),
-                    guidelines=entry.guidelines + 1,
                     verdicts=verdicts,
                 )
             )
             self._tell_of(self._entries[-1])
+
+    def _is_clearly_better(self, verdicts: Verdicts, present: Verdicts) -> bool:
+        """By more than chance: a map fitted to a few labels must not fold rare grades away for one of them."""
+        credit = self._context.metric.credit
+        gains = [
+            credit(e.value, verdicts[e.trace.trace_id]) - credit(e.value, present[e.trace.trace_id])
+            for e in self._labels
+        ]
+        return math.fsum(gains) > CLEARLY * math.sqrt(math.fsum(gain**2 for gain in gains))
 
     def _fitted(self, entry: _Entry, labels: Sequence[Example]) -> Calibration | None:
         from alignment.calibration import fit_calibration  # loads numpy, so not at the start
