@@ -14,6 +14,7 @@ import random
 import re
 import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -195,7 +196,8 @@ def main() -> None:
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="annotator-bench-")
     os.environ.update(ANNOTATOR_DATA=folder, DJANGO_SETTINGS_MODULE="annotator.settings")
-    os.environ["PORT"] = "8765"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        os.environ["PORT"] = str(free.getsockname()[1])
     import django
 
     django.setup()
@@ -215,6 +217,7 @@ def main() -> None:
         )
         try:
             while "Booting worker" not in log_path.read_text():
+                assert server.poll() is None, log_path.read_text()
                 time.sleep(0.1)
             reviewers = [
                 Reviewer(settings.PORT, session, judge, cookie, places, options.pause)
