@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from annotator.models import FeedbackSession, Judge, Team, User
@@ -77,6 +77,7 @@ def barriers(page: Page) -> Callable[[], list[str]]:
     page.emulate_media(reduced_motion="reduce")
 
     def barriers() -> list[str]:
+        expect(page.locator(".htmx-request")).to_have_count(0)  # what waits for an answer is faded
         return [
             f"{page.url}: {found['id']}: {found['help']}: {node['target']} {node['failureSummary']}"
             for found in axe.run(page).response["violations"]
