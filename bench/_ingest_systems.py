@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -46,7 +47,7 @@ class Answered:
         return answer.status, answer.read()
 
 
-class System:
+class System(ABC):
     """A server as a process group of its own, on a database of its own.
 
     Attributes:
@@ -69,9 +70,9 @@ class System:
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def command(self) -> Sequence[str | Path]:
         """What starts it."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start it and make the experiment."""

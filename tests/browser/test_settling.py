@@ -101,9 +101,8 @@ def test_each_row_of_the_workbench_ends_in_one_of_three_causes_and_a_guideline_n
     barriers: Callable[[], list[str]],
     complaints: list[str],
 ) -> None:
-    third = User.objects.get(username="lena")
     for trace in judge.experiment.traces.all():
-        create_feedback(judge=judge, trace=trace, author=third, value="poor")
+        create_feedback(judge=judge, trace=trace, author=lena, value="poor")
     sign_in(lena)
     workbench = f"{live_server.url}{reverse('judge-disagreements', args=[judge.pk])}"
     page.goto(workbench)
