@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 from hypothesis import settings as examples
 
 from annotator.models import Role, Team, User
@@ -38,6 +39,13 @@ def team(db: None) -> Team:
 def alice(team: Team) -> User:
     """An expert."""
     return create_user(username="alice", team=team)
+
+
+@pytest.fixture
+def as_alice(client: Client, alice: User) -> Client:
+    """Alice's browser."""
+    client.force_login(alice)
+    return client
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from annotator.models import Assignment, FeedbackSession, Judge, Trace, User
@@ -73,3 +75,21 @@ def answer_all(session: FeedbackSession, user: User, value: str) -> None:
                 value=value,
                 seconds=30,
             )
+
+
+def item_address(place: Assignment, judge: Judge | None = None) -> str:
+    """The page of one place in a batch, with the tab of one judge open."""
+    address = reverse("batch-item", args=[place.item.session_id, place.pk])
+    return f"{address}?judge={judge.pk}" if judge else address
+
+
+def page_text(client: Client, address: str, **headers: str) -> str:
+    """A page that opens, every run of white space made one space."""
+    answer = client.get(address, headers=headers)
+    assert answer.status_code == 200
+    return " ".join(answer.content.decode().split())
+
+
+def state_of(place: Assignment) -> str:
+    """The place's state as it is stored now."""
+    return Assignment.objects.get(pk=place.pk).state

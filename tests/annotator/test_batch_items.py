@@ -22,7 +22,14 @@ from annotator.models import (
     User,
 )
 from annotator.services import assignments, session_states
-from tests.annotator.batch_world import answer_all, batch, create_batch
+from tests.annotator.batch_world import (
+    answer_all,
+    batch,
+    create_batch,
+    item_address,
+    page_text,
+    state_of,
+)
 from tests.factories import create_experiment, create_judge, create_trace
 
 HTMX = {"HX-Request": "true"}
@@ -34,39 +41,17 @@ def judge(team: Team) -> Judge:
     return create_judge(experiment=create_experiment(team=team))
 
 
-@pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    """Alice's browser."""
-    client.force_login(alice)
-    return client
-
-
-def _address(place: Assignment, judge: Judge | None = None) -> str:
-    address = reverse("batch-item", args=[place.item.session_id, place.pk])
-    return f"{address}?judge={judge.pk}" if judge else address
-
-
-def _page(client: Client, address: str, **headers: str) -> str:
-    answer = client.get(address, headers=headers)
-    assert answer.status_code == 200
-    return " ".join(answer.content.decode().split())
-
-
-def _state(place: Assignment) -> str:
-    return Assignment.objects.get(pk=place.pk).state
-
-
 def test_a_plain_post_answers_and_leads_to_the_next_item(
     as_alice: Client, alice: User, judge: Judge
 ) -> None:
     session = create_batch(judges=[judge], reviewers=[alice])
     first, second, _ = batch(session, alice)
     answer = as_alice.post(
-        _address(first),
+        item_address(first),
         {"value": "poor", "rationale": "No day.", "submission": "a1", "action": "submit"},
     )
     following = as_alice.get(answer["Location"])
-    assert following["Location"] == _address(second)
+    assert following["Location"] == item_address(second)
     given = Assessment.objects.human().get(author=alice)
     assert (given.value, given.rationale, given.visibility) == ("poor", "No day.", "BLIND")
     assert given.assignment_id == first.pk
@@ -78,7 +63,9 @@ def test_the_same_submission_twice_is_one_answer(
     session = create_batch(judges=[judge], reviewers=[alice])
     first = batch(session, alice)[0]
     for _ in range(2):
-        answer = as_alice.post(_address(first), {"value": "poor", "submission": "a1"}, headers=HTMX)
+        answer = as_alice.post(
+            item_address(first), {"value": "poor", "submission": "a1"}, headers=HTMX
+        )
         assert answer.status_code == 200
         assert 'data-text="Submitted"' in answer.content.decode()
     assert Assessment.objects.filter(author=alice).count() == 1
@@ -89,18 +76,18 @@ def test_a_missing_choice_comes_back_beside_the_field_with_what_was_typed(
 ) -> None:
     session = create_batch(judges=[judge], reviewers=[alice], rationale_rule="ALWAYS")
     first = batch(session, alice)[0]
-    answer = as_alice.post(_address(first), {"rationale": "No <day>.", "submission": "a1"})
+    answer = as_alice.post(item_address(first), {"rationale": "No <day>.", "submission": "a1"})
     assert answer.status_code == 422
     page = answer.content.decode()
     assert "Choose your answer first" in page
     assert "No &lt;day&gt;." in page
-    answer = as_alice.post(_address(first), {"value": "good", "submission": "a1"}, headers=HTMX)
+    answer = as_alice.post(item_address(first), {"value": "good", "submission": "a1"}, headers=HTMX)
     assert answer.status_code == 422
     page = answer.content.decode()
     assert "Give your reason in a sentence." in page
     assert 'id="focus-side"' in page
     assert "<html" not in page
-    assert _state(first) == AssignmentState.TODO
+    assert state_of(first) == AssignmentState.TODO
 
 
 def test_a_draft_waits_on_the_server_and_comes_back(
@@ -109,14 +96,14 @@ def test_a_draft_waits_on_the_server_and_comes_back(
     session = create_batch(judges=[judge], reviewers=[alice])
     first = batch(session, alice)[0]
     as_alice.post(
-        _address(first),
+        item_address(first),
         {"action": "draft", "value": "fair", "rationale": "Half of it.", "confidence": "low"},
     )
-    page = _page(as_alice, _address(first))
+    page = page_text(as_alice, item_address(first))
     assert "Draft saved" in page
     assert "Half of it." in page
     assert 'value="low" checked' in page
-    assert _state(first) == AssignmentState.DRAFT
+    assert state_of(first) == AssignmentState.DRAFT
     assert not Assessment.objects.human().exists()
 
 
@@ -125,8 +112,8 @@ def test_skipping_and_flagging_keep_their_reasons(
 ) -> None:
     session = create_batch(judges=[judge], reviewers=[alice])
     first, second, third = batch(session, alice)
-    as_alice.post(_address(first), {"skip": "NOT_ENOUGH", "skip_text": "No order number"})
-    as_alice.post(_address(second), {"flag": "Personal or secret data", "flag_text": "A phone"})
+    as_alice.post(item_address(first), {"skip": "NOT_ENOUGH", "skip_text": "No order number"})
+    as_alice.post(item_address(second), {"flag": "Personal or secret data", "flag_text": "A phone"})
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.state, first.reason, first.reason_text) == (
@@ -135,7 +122,7 @@ def test_skipping_and_flagging_keep_their_reasons(
         "No order number",
     )
     assert (second.state, second.reason_text) == ("FLAGGED", "Personal or secret data: A phone")
-    answer = as_alice.post(_address(third), {"skip": "OTHER"})
+    answer = as_alice.post(item_address(third), {"skip": "OTHER"})
     assert answer.status_code == 422
     assert "Say in a few words why you skip it." in answer.content.decode()
 
@@ -145,9 +132,9 @@ def test_a_skipped_item_can_be_answered_after_all(
 ) -> None:
     session = create_batch(judges=[judge], reviewers=[alice])
     first = batch(session, alice)[0]
-    as_alice.post(_address(first), {"skip": "NOT_ENOUGH"})
-    as_alice.post(_address(first), {"value": "fair", "submission": "a1"})
-    assert _state(first) == AssignmentState.DONE
+    as_alice.post(item_address(first), {"skip": "NOT_ENOUGH"})
+    as_alice.post(item_address(first), {"value": "fair", "submission": "a1"})
+    assert state_of(first) == AssignmentState.DONE
 
 
 def test_each_judge_has_a_tab_and_a_submit_goes_to_the_next_then_to_the_next_item(
@@ -156,15 +143,15 @@ def test_each_judge_has_a_tab_and_a_submit_goes_to_the_next_then_to_the_next_ite
     other = create_judge(experiment=judge.experiment, name="tone", description="Is it polite?")
     session = create_batch(judges=[judge, other], reviewers=[alice])
     first = batch(session, alice)[0]
-    page = _page(as_alice, _address(first))
+    page = page_text(as_alice, item_address(first))
     assert page.count("data-judge-tab") == 2
-    answer = as_alice.post(_address(first, judge), {"value": "good", "submission": "a1"})
-    assert answer["Location"] == _address(first, other)
-    assert "Is it polite?" in _page(as_alice, answer["Location"])
-    answer = as_alice.post(_address(first, other), {"value": "poor", "submission": "a2"})
+    answer = as_alice.post(item_address(first, judge), {"value": "good", "submission": "a1"})
+    assert answer["Location"] == item_address(first, other)
+    assert "Is it polite?" in page_text(as_alice, answer["Location"])
+    answer = as_alice.post(item_address(first, other), {"value": "poor", "submission": "a2"})
     assert "?after=" in answer["Location"]
-    assert _state(first) == AssignmentState.DONE
-    assert as_alice.get(_address(first) + "?judge=99999").status_code == 404
+    assert state_of(first) == AssignmentState.DONE
+    assert as_alice.get(item_address(first) + "?judge=99999").status_code == 404
 
 
 def test_a_step_and_a_turn_can_be_rated_alone_and_the_whole_trace_still_waits(
@@ -178,22 +165,22 @@ def test_a_step_and_a_turn_can_be_rated_alone_and_the_whole_trace_still_waits(
     Span.objects.create(trace=trace, span_id="s1", name="track", start_ns=0, end_ns=1)
     session = create_batch(judges=[judge], reviewers=[alice], traces=[trace])
     place = batch(session, alice)[0]
-    page = _page(as_alice, _address(place))
+    page = page_text(as_alice, item_address(place))
     assert "about=turn-2" in page
-    page = _page(as_alice, f"{_address(place, judge)}&about=turn-2")
+    page = page_text(as_alice, f"{item_address(place, judge)}&about=turn-2")
     assert "About <strong>turn 2</strong> only" in page
     for number, part in enumerate(("turn-2", "s1")):
         as_alice.post(
-            _address(place, judge), {"value": "poor", "about": part, "submission": f"p{number}"}
+            item_address(place, judge), {"value": "poor", "about": part, "submission": f"p{number}"}
         )
     parts = Assessment.objects.human().filter(author=alice).values_list("span_id", flat=True)
     assert set(parts) == {"turn-2", "s1"}
-    page = _page(as_alice, _address(place))
+    page = page_text(as_alice, item_address(place))
     assert "turn 2:" in page
     assert "step track:" in page
-    assert _state(place) != AssignmentState.DONE
+    assert state_of(place) != AssignmentState.DONE
     answer = as_alice.post(
-        _address(place, judge), {"value": "poor", "about": "turn-9", "submission": "p9"}
+        item_address(place, judge), {"value": "poor", "about": "turn-9", "submission": "p9"}
     )
     assert answer.status_code == 422
     assert "There is no such step" in answer.content.decode()
@@ -212,14 +199,14 @@ def test_an_answer_after_the_hold_ended_is_kept_and_told(
         take_more=True,
     )
     place = batch(session, alice)[0]
-    _page(as_alice, _address(place))
+    page_text(as_alice, item_address(place))
     Assignment.objects.filter(pk=place.pk).update(lease_until=timezone.now())
     answer_all(session, lena, "good")
     taken = assignments.take_more(user=lena, session=session)
     assert [each.item_id for each in taken] == [place.item_id]
     answer_all(session, lena, "good")
     answer = as_alice.post(
-        _address(place), {"value": "poor", "submission": "a1"}, headers=HTMX
+        item_address(place), {"value": "poor", "submission": "a1"}, headers=HTMX
     ).content.decode()
     assert "Your hold ended at" in answer
     assert "your answer was kept as an extra, because others had answered meanwhile" in answer
@@ -239,16 +226,16 @@ def test_what_others_have_answered_meanwhile_is_marked_in_the_list_and_passed_ov
         take_more=True,
     )
     first, second = batch(session, alice)
-    _page(as_alice, _address(first))
+    page_text(as_alice, item_address(first))
     Assignment.objects.filter(pk=first.pk).update(lease_until=timezone.now())
     assignments.take_more(user=lena, session=session)
     answer_all(session, lena, "good")
-    page = _page(as_alice, _address(second))
+    page = page_text(as_alice, item_address(second))
     assert f'data-place="{first.pk}" data-state="taken"' in page
     assert "answered by others" in page
-    answer = as_alice.get(_address(first))
+    answer = as_alice.get(item_address(first))
     assert answer["Location"] == reverse("batch-review", args=[session.pk])
-    assert as_alice.get(answer["Location"])["Location"] == _address(second)
+    assert as_alice.get(answer["Location"])["Location"] == item_address(second)
 
 
 def test_an_answer_on_its_way_is_kept_from_who_was_taken_out_and_after_the_end(
@@ -257,12 +244,12 @@ def test_an_answer_on_its_way_is_kept_from_who_was_taken_out_and_after_the_end(
     session = create_batch(judges=[judge], reviewers=[alice])
     first, second, _ = batch(session, alice)
     Reviewer.objects.filter(session=session).update(removed_at=timezone.now())
-    answer = as_alice.post(_address(first), {"value": "poor", "submission": "a1"}, headers=HTMX)
+    answer = as_alice.post(item_address(first), {"value": "poor", "submission": "a1"}, headers=HTMX)
     assert "Kept as an extra answer" in answer.content.decode()
-    assert as_alice.post(_address(first), {"action": "draft"}).status_code == 404
-    assert as_alice.get(_address(first)).status_code == 404
+    assert as_alice.post(item_address(first), {"action": "draft"}).status_code == 404
+    assert as_alice.get(item_address(first)).status_code == 404
     session_states.close_session(session=session, now=timezone.now())
-    answer = as_alice.post(_address(second), {"value": "poor", "submission": "a2"})
+    answer = as_alice.post(item_address(second), {"value": "poor", "submission": "a2"})
     assert answer["Location"] == reverse("batch-list")
     assert Assessment.objects.human().filter(author=alice).count() == 2
 
@@ -272,10 +259,10 @@ def test_opening_an_item_holds_it_and_fetching_it_beforehand_does_not(
 ) -> None:
     session = create_batch(judges=[judge], reviewers=[alice])
     first, second, _ = batch(session, alice)
-    as_alice.get(_address(second), headers={**HTMX, "X-Ahead": "1"})
+    as_alice.get(item_address(second), headers={**HTMX, "X-Ahead": "1"})
     second.refresh_from_db()
     assert second.lease_until is None
-    as_alice.get(_address(first))
+    as_alice.get(item_address(first))
     first.refresh_from_db()
     assert first.lease_until is not None
     beat = reverse("batch-beat", args=[session.pk, first.pk])
@@ -294,7 +281,7 @@ def test_a_trace_that_cannot_be_shown_comes_raw_with_the_reason_to_skip_ready(
 ) -> None:
     trace = create_trace(experiment=judge.experiment, inputs=None, outputs=None)
     session = create_batch(judges=[judge], reviewers=[alice], traces=[trace])
-    page = _page(as_alice, _address(batch(session, alice)[0]))
+    page = page_text(as_alice, item_address(batch(session, alice)[0]))
     assert "This trace cannot be shown for reading" in page
     assert 'value="CANNOT_DISPLAY" autofocus' in page
 
@@ -308,7 +295,7 @@ def test_the_time_left_is_told_in_the_last_hour(
             reviewers=[alice],
             closes_at=timezone.now() + timedelta(minutes=minutes, seconds=-5),
         )
-        page = _page(as_alice, _address(batch(session, alice)[0]))
+        page = page_text(as_alice, item_address(batch(session, alice)[0]))
         assert ("30 min left" in page) is is_told
 
 
@@ -316,7 +303,7 @@ def test_a_filter_that_hides_everything_can_be_cleared(
     as_alice: Client, alice: User, judge: Judge
 ) -> None:
     session = create_batch(judges=[judge], reviewers=[alice])
-    page = _page(as_alice, _address(batch(session, alice)[0]) + "?show=skipped")
+    page = page_text(as_alice, item_address(batch(session, alice)[0]) + "?show=skipped")
     assert "No item is “" in page
     assert "Clear" in page
 
@@ -328,9 +315,9 @@ def test_the_screen_asks_as_much_of_the_database_however_long_the_batch_is(
     for items in (2, 12):
         session = create_batch(judges=[judge], reviewers=[alice], items=items)
         place = batch(session, alice)[0]
-        as_alice.get(_address(place))
+        as_alice.get(item_address(place))
         with CaptureQueriesContext(connection) as asked:
-            as_alice.get(_address(place))
+            as_alice.get(item_address(place))
         counts.append(len(asked))
     assert counts[0] == counts[1]
 
@@ -343,13 +330,15 @@ def test_an_answer_and_the_next_item_ask_the_same_of_the_database_whatever_there
         session = create_batch(judges=[judge], reviewers=[alice, lena], items=items)
         answer_all(session, lena, "fair")
         first, second, *_ = batch(session, alice)
-        as_alice.get(_address(first), headers=HTMX)
+        as_alice.get(item_address(first), headers=HTMX)
         with CaptureQueriesContext(connection) as answering:
             answer = {"value": "good", "submission": f"one-of-{items}"}
-            assert as_alice.post(_address(first, judge), answer, headers=HTMX).status_code == 200
+            assert (
+                as_alice.post(item_address(first, judge), answer, headers=HTMX).status_code == 200
+            )
         with CaptureQueriesContext(connection) as showing:
-            assert as_alice.get(_address(second), headers=HTMX).status_code == 200
-        assert _state(first) == AssignmentState.DONE
+            assert as_alice.get(item_address(second), headers=HTMX).status_code == 200
+        assert state_of(first) == AssignmentState.DONE
         counts.append((len(answering), len(showing)))
     assert counts[0] == counts[1]
     # With the person's login and roles, the transaction and its savepoint.
@@ -361,8 +350,10 @@ def test_an_answer_reads_nothing_of_the_trace_itself(
 ) -> None:
     place = batch(create_batch(judges=[judge], reviewers=[alice]), alice)[0]
     with CaptureQueriesContext(connection) as asked:
-        as_alice.post(_address(place, judge), {"value": "good", "submission": "s"}, headers=HTMX)
-    assert _state(place) == AssignmentState.DONE
+        as_alice.post(
+            item_address(place, judge), {"value": "good", "submission": "s"}, headers=HTMX
+        )
+    assert state_of(place) == AssignmentState.DONE
     assert not [query for query in asked if '"annotator_trace"."outputs"' in query["sql"]]
 
 
@@ -372,4 +363,4 @@ def test_who_is_taken_out_while_the_item_is_open_finds_it_no_more(
     place = batch(create_batch(judges=[judge], reviewers=[alice]), alice)[0]
     Reviewer.objects.filter(pk=place.reviewer_id).update(removed_at=timezone.now())
     for headers in (HTMX, {}):
-        assert as_alice.post(_address(place, judge), {}, headers=headers).status_code == 404
+        assert as_alice.post(item_address(place, judge), {}, headers=headers).status_code == 404

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from annotator.models import Assessment, AssignmentState, Judge, SessionStatus, Team, User
 from annotator.services import assignments, session_states, submissions
-from tests.annotator.batch_world import answer_all, batch, create_batch
+from tests.annotator.batch_world import answer_all, batch, create_batch, page_text
 from tests.factories import create_experiment, create_feedback, create_judge, create_user
 
 
@@ -24,22 +24,9 @@ def judge(team: Team) -> Judge:
 
 
 @pytest.fixture
-def as_alice(client: Client, alice: User) -> Client:
-    """Alice's browser."""
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
 def bob(team: Team) -> User:
     """Another expert of the team."""
     return create_user(username="bob", team=team)
-
-
-def _text(client: Client, address: str) -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200
-    return " ".join(answer.content.decode().split())
 
 
 def _review(session) -> str:
@@ -66,31 +53,31 @@ def test_the_list_says_what_waits_and_until_when(
         judges=[judge], reviewers=[alice], name="Late parcels", time_zone="Europe/Paris"
     )
     assignments.skip(user=alice, assignment=batch(session, alice)[0], reason="NOT_MY_FIELD")
-    page = _text(as_alice, reverse("batch-list"))
+    page = page_text(as_alice, reverse("batch-list"))
     assert "Late parcels" in page
     assert "1 of 3, 3 shared" in page
     assert "(Europe/Paris)" in page
-    assert "Late parcels" in _text(as_alice, "/")
+    assert "Late parcels" in page_text(as_alice, "/")
 
 
 def test_extra_time_is_shown_only_once_it_runs(as_alice: Client, alice: User, judge: Judge) -> None:
     session = create_batch(judges=[judge], reviewers=[alice], grace_minutes=60)
     assert session.closes_at is not None
-    assert session.closes_at.isoformat() in _text(as_alice, reverse("batch-list"))
+    assert session.closes_at.isoformat() in page_text(as_alice, reverse("batch-list"))
     session.status = SessionStatus.GRACE
     session.save(update_fields=["status"])
     assert session.ends_at is not None
-    assert session.ends_at.isoformat() in _text(as_alice, reverse("batch-list"))
+    assert session.ends_at.isoformat() in page_text(as_alice, reverse("batch-list"))
 
 
 def test_nobody_is_asked_and_the_page_says_when_the_next_session_opens(
     as_alice: Client, alice: User, judge: Judge
 ) -> None:
-    assert "No session is planned for you yet" in _text(as_alice, reverse("batch-list"))
+    assert "No session is planned for you yet" in page_text(as_alice, reverse("batch-list"))
     session = create_batch(judges=[judge], reviewers=[alice], opens_in=timedelta(days=2))
-    page = _text(as_alice, reverse("batch-list"))
+    page = page_text(as_alice, reverse("batch-list"))
     assert f"“{session.name}”, opens" in page
-    assert "It opens" in _text(as_alice, _review(session))
+    assert "It opens" in page_text(as_alice, _review(session))
     calendar = as_alice.get(reverse("session-calendar", args=[session.pk]))
     assert calendar["Content-Type"] == "text/calendar"
     first = batch(session, alice)[0]
@@ -104,11 +91,11 @@ def test_a_closed_session_says_so_and_shows_answers_that_cannot_be_changed(
     session = create_batch(judges=[judge], reviewers=[alice])
     answer_all(session, alice, "poor")
     session_states.close_session(session=session, now=timezone.now())
-    end = _text(as_alice, _review(session))
+    end = page_text(as_alice, _review(session))
     assert "It closed" in end
     assert "Read your answers" in end
     first = batch(session, alice)[0]
-    page = _text(as_alice, reverse("batch-item", args=[session.pk, first.pk]))
+    page = page_text(as_alice, reverse("batch-item", args=[session.pk, first.pk]))
     assert "data-read-only" in page
     assert 'name="action" value="submit"' not in page
 
@@ -118,7 +105,7 @@ def test_the_last_page_counts_and_offers_more_where_the_lead_allows_it(
 ) -> None:
     session = create_batch(judges=[judge], reviewers=[alice, lena], take_more=True)
     answer_all(session, alice, "poor")
-    page = _text(as_alice, _review(session))
+    page = page_text(as_alice, _review(session))
     assert "Your batch is done. Thank you." in page
     assert "3 shared items still wait for others." in page
     assert "Take 5 more" in page
@@ -140,7 +127,7 @@ def test_what_is_held_by_others_is_said_with_when_it_is_free(
     )
     assignments.hold(user=lena, assignment=batch(session, lena)[0])
     answer_all(session, alice, "good")
-    page = _text(as_alice, _review(session))
+    page = page_text(as_alice, _review(session))
     assert "1 item of the session is left, held by 1 colleague; the next is free by" in page
     assert 'hx-trigger="every 20s"' in page
 
@@ -174,7 +161,7 @@ def test_own_figures_say_what_was_settled_differently(
     for colleague in (lena, adam):
         create_feedback(judge=judge, trace=traces[0], author=colleague, value="good")
     create_feedback(judge=judge, trace=traces[1], author=lena, value="poor")
-    page = _text(as_alice, _review(session))
+    page = page_text(as_alice, _review(session))
     assert "1 of 2" in page
     assert "Settled differently since" in page
     assert "Lena Lund" in page
@@ -199,7 +186,7 @@ def test_the_last_answer_is_undone_and_opens_as_a_draft(
     undo = reverse("batch-undo", args=[session.pk])
     answer = as_alice.post(undo)
     assert answer["Location"].endswith(f"/review/{second.pk}/")
-    assert "Reason 2." in _text(as_alice, answer["Location"])
+    assert "Reason 2." in page_text(as_alice, answer["Location"])
     assert as_alice.post(undo)["Location"].endswith(f"/review/{third.pk}/")
     assert Assessment.objects.human().filter(author=alice).count() == 1
     states = [each.state for each in batch(session, alice)]
@@ -235,7 +222,7 @@ def test_who_does_not_review_in_a_session_finds_none_of_its_routes(
     for name in ("batch-more", "batch-undo", "batch-item", "batch-beat", "batch-leave"):
         arguments = item if name in ("batch-item", "batch-beat", "batch-leave") else item[:1]
         assert client.post(reverse(name, args=arguments), {"value": "good"}).status_code == 404
-    assert session.name not in _text(client, reverse("batch-list"))
+    assert session.name not in page_text(client, reverse("batch-list"))
     assert not Assessment.objects.human().exists()
 
 
