@@ -26,6 +26,7 @@ from annotator.views import session_builder as session_builder_views
 from annotator.views import session_change as session_change_views
 from annotator.views import session_detail as session_detail_views
 from annotator.views import session_items as session_item_views
+from annotator.views import session_more_time as session_more_time_views
 from annotator.views import session_rules as session_rule_views
 from annotator.views import sessions as session_views
 from annotator.views import settings as settings_views
@@ -162,6 +163,11 @@ urlpatterns = [
     path("sessions/<int:pk>/items/", session_item_views.session_items, name="session-items"),
     path("sessions/<int:pk>/change/", session_change_views.session_change, name="session-change"),
     path("sessions/<int:pk>/people/", session_change_views.session_people, name="session-people"),
+    path(
+        "sessions/<int:pk>/more-time/",
+        session_more_time_views.session_more_time,
+        name="session-more-time",
+    ),
     path("sessions/<int:pk>/move/", session_change_views.session_move, name="session-move"),
     path(
         "sessions/<int:pk>/release/", session_change_views.session_release, name="session-release"

@@ -17,13 +17,17 @@ from annotator.models.traces import Trace
 class ItemQuerySet(models.QuerySet["Item"]):
     """Reads of items."""
 
-    def with_free_place(self) -> ItemQuerySet:
-        """Those that want one more answer than people give or are about to give."""
-        return self.annotate(taken=_taken(OuterRef("pk"))).filter(taken__lt=F("wanted"))
+    def with_free_place(self, *, now: datetime) -> ItemQuerySet:
+        """Those that want one more answer than people give or are about to give; who went silent is not."""
+        return self.annotate(taken=_taken(OuterRef("pk"), silent_since=now)).filter(
+            taken__lt=F("wanted")
+        )
 
 
-def _taken(item: OuterRef) -> Coalesce:
+def _taken(item: OuterRef, *, silent_since: datetime | None = None) -> Coalesce:
     places = Assignment.objects.taking_a_place().filter(item=item).order_by().values("item")
+    if silent_since is not None:
+        places = places.exclude(state__in=WAITING, lease_until__lt=silent_since)
     return Coalesce(Subquery(places.annotate(many=Count("pk")).values("many")), 0)
 
 

@@ -206,6 +206,24 @@ class FeedbackSession(models.Model):
         """When the extra time is over; None while no window is set."""
         return self.closes_at and self.closes_at + timedelta(minutes=self.grace_minutes)
 
+    def closes_for(self, own_end: datetime | None) -> datetime | None:
+        """When the window ends for a reviewer with that end of their own."""
+        return max(filter(None, (self.closes_at, own_end)), default=None)
+
+    def ends_for(self, own_end: datetime | None) -> datetime | None:
+        """When a reviewer with that end of their own can answer no more."""
+        return max(filter(None, (self.ends_at, own_end)), default=None)
+
+    def is_running_for(self, own_end: datetime | None, now: datetime) -> bool:
+        """Whether a reviewer with that end of their own can answer now.
+
+        Somebody else's longer time keeps a session in its extra time; for the others it is over.
+        """
+        if self.status != SessionStatus.GRACE:
+            return self.is_running
+        ends_at = self.ends_for(own_end)
+        return ends_at is None or now < ends_at
+
     @property
     def zone(self) -> ZoneInfo:
         """The time zone that its window is told in."""
@@ -235,7 +253,10 @@ class SessionJudge(models.Model):
 
 
 class Reviewer(models.Model):
-    """Somebody who reviews in a session. Who was taken out keeps what was done, and sees the session no more."""
+    """Somebody who reviews in a session. Who was taken out keeps what was done, and sees the session no more.
+
+    `closes_at` is the end for somebody who was given more time than the session; one before the session's end means nothing.
+    """
 
     session = models.ForeignKey(FeedbackSession, on_delete=models.CASCADE, related_name="reviewers")
     user = models.ForeignKey(

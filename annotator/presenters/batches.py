@@ -117,12 +117,22 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
-    """What is left of a session and open in front of others."""
+class Rest:
+    """What of a session waits for answers and is not in one's own batch; items shared by all are not counted.
 
-    items: int
+    Attributes:
+        free: Items whose places nobody has.
+        held: Items that colleagues have open.
+        people: How many colleagues those are.
+        next_free_at: When the first of those holds ends by itself.
+        waiting: Items in colleagues' batches, held or not.
+    """
+
+    free: int
+    held: int
     people: int
     next_free_at: datetime | None
+    waiting: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from alignment.sides import Side
-from annotator.models import AssignmentState, Judge, SkipReason
+from annotator.models import AssignmentState, FeedbackSession, Judge, SkipReason
 from annotator.presenters.plot import Plot, PlotPoint, line_plot, ticks_for
-from annotator.presenters.session_rows import Bar, done_by_text, person_bar
+from annotator.presenters.session_rows import Bar, clock, done_by_text, person_bar
 from annotator.presenters.words import FigureView, count, duration, kappa_view, number, percent
 from annotator.services.session_agreement import SessionAgreement
 from annotator.services.session_board import Answer, Board, ItemRow, Person, Place
@@ -49,6 +49,7 @@ class PersonRow:
     total: Count
     median_seconds: float | None
     done_by: str
+    until: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ def board_view(board: Board, agreement: Sequence[SessionAgreement], *, now: date
         done=Count(value=board.done, href=items_href(session.pk, place=AssignmentState.DONE)),
         forecast=done_by_text(board.done_by, zone, now=now),
         why_no_forecast=_why_no_forecast(board),
-        people=tuple(_person(session.pk, person, zone=zone, now=now) for person in board.people),
+        people=tuple(_person(session, person, now=now) for person in board.people),
         columns=tuple(_column(board, *column) for column in COLUMNS),
         held=tuple(
             HeldRow(
@@ -187,9 +188,14 @@ def item_words(row: ItemRow) -> str:
     return row.item.trace.request_preview or row.item.trace.trace_id
 
 
-def _person(session: int, person: Person, *, zone: Any, now: datetime) -> PersonRow:
+def _person(session: FeedbackSession, person: Person, *, now: datetime) -> PersonRow:
+    own_end, zone = person.reviewer.closes_at, session.zone
+    is_longer = own_end is not None and own_end == session.closes_for(own_end)
+
     def counted(value: int, **wanted: Any) -> Count:
-        return Count(value=value, href=items_href(session, reviewer=person.reviewer.pk, **wanted))
+        return Count(
+            value=value, href=items_href(session.pk, reviewer=person.reviewer.pk, **wanted)
+        )
 
     return PersonRow(
         person=person,
@@ -204,6 +210,7 @@ def _person(session: int, person: Person, *, zone: Any, now: datetime) -> Person
         total=counted(person.total),
         median_seconds=person.pace.median_seconds,
         done_by=done_by_text(person.done_by, zone, now=now),
+        until=clock(own_end, zone) if own_end and is_longer else "",
     )
 
 

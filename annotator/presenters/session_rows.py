@@ -71,10 +71,10 @@ def clock(moment: datetime, zone: ZoneInfo) -> str:
     return f"{local:%a} {local.day} {local:%b %H:%M}"
 
 
-def window_text(session: FeedbackSession, *, now: datetime) -> str:
-    """When a session was, is or will be, on its own clock."""
+def window_text(session: FeedbackSession, *, now: datetime, own_end: datetime | None = None) -> str:
+    """When a session was, is or will be, on its own clock; for a reviewer with an end of their own, until that."""
     zone = session.zone
-    opens, closes = session.opens_at, session.closes_at
+    opens, closes = session.opens_at, session.closes_for(own_end)
     place = f" ({zone.key.replace('_', ' ')})"
     match session.status:
         case SessionStatus.CANCELLED:
@@ -83,7 +83,7 @@ def window_text(session: FeedbackSession, *, now: datetime) -> str:
             ended = session.closed_at or closes
             return f"closed {clock(ended, zone)}{place}" if ended else "closed"
         case SessionStatus.GRACE:
-            ends = session.ends_at
+            ends = session.ends_for(own_end)
             return f"extra time until {clock(ends, zone)}{place}" if ends else "in extra time"
         case SessionStatus.OPEN:
             return f"open until {clock(closes, zone)}{place}" if closes else "open"

@@ -17,16 +17,17 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from annotator.models import (
-    RUNNING,
     WAITING,
     Assignment,
     AssignmentState,
     FeedbackSession,
     Item,
+    Reviewer,
     SessionStatus,
     SkipReason,
     User,
 )
+from annotator.models.assignments import ItemQuerySet
 from annotator.services import log
 from annotator.services.places import LONGEST_BEAT_SECONDS, has_free_place, lock_item
 from annotator.services.session_checks import SessionError
@@ -75,7 +76,7 @@ def hold(*, user: User, assignment: Assignment, now: datetime | None = None) -> 
     """
     now = now or timezone.now()
     _check_own(user, assignment)
-    _check_running(assignment.item.session)
+    _check_running(assignment.item.session, assignment.reviewer, now)
     until = now + timedelta(seconds=settings.HOLD_SECONDS)
     columns: dict[str, Any] = {
         "lease_until": until,
@@ -140,7 +141,7 @@ def save_draft(
     """
     now = now or timezone.now()
     _check_own(user, assignment)
-    _check_running(assignment.item.session)
+    _check_running(assignment.item.session, assignment.reviewer, now)
     unknown = [name for name in draft if name not in DRAFT_FIELDS]
     if unknown:
         raise SessionError(f"A draft has no field “{unknown[0][:60]}”.", field=unknown[0])
@@ -191,14 +192,14 @@ def flag(*, user: User, assignment: Assignment, text: str, now: datetime | None 
     _set_aside(user, assignment, AssignmentState.FLAGGED, "", text, now or timezone.now())
 
 
-def take_up_again(*, user: User, assignment: Assignment) -> None:
+def take_up_again(*, user: User, assignment: Assignment, now: datetime | None = None) -> None:
     """Put a skipped or flagged item back into the batch.
 
     Raises:
         SessionError: when others have answered it meanwhile, or the session does not run.
     """
     _check_own(user, assignment)
-    _check_running(assignment.item.session)
+    _check_running(assignment.item.session, assignment.reviewer, now or timezone.now())
     with transaction.atomic():
         lock_item(assignment)
         if assignment.state not in (AssignmentState.SKIPPED, AssignmentState.FLAGGED):
@@ -231,15 +232,13 @@ def take_more(
     reviewer = session.reviewers.filter(user=user, removed_at=None).first()
     if reviewer is None:
         raise SessionError("You do not review in this session.")
-    _check_running(session)
-    if not session.take_more:
+    _check_running(session, reviewer, now)
+    if not may_take_more(session):
         raise SessionError("Your lead has not allowed to take more items in this session.")
     give_back_silent(now=now, session=session)
     with transaction.atomic():
         free = (
-            Item.objects.filter(session=session, is_shared=False, is_warm_up=False)
-            .exclude(assignments__reviewer=reviewer)
-            .with_free_place()
+            free_for(reviewer, now=now)
             .order_by("position", "pk")
             .select_for_update(
                 skip_locked=connection.features.has_select_for_update_skip_locked, of=("self",)
@@ -273,6 +272,17 @@ def take_more(
                 after={"items": len(new)},
             )
     return new
+
+
+def may_take_more(session: FeedbackSession) -> bool:
+    """Whether reviewers may take what is free: where the lead allows it, and in the extra time always."""
+    return session.take_more or session.status == SessionStatus.GRACE
+
+
+def free_for(reviewer: Reviewer, *, now: datetime) -> ItemQuerySet:
+    """Items of the session that the reviewer has never had and whose places nobody has."""
+    items = Item.objects.filter(session=reviewer.session_id, is_shared=False, is_warm_up=False)
+    return items.exclude(assignments__reviewer=reviewer).with_free_place(now=now)
 
 
 def give_back_silent(*, now: datetime, session: FeedbackSession | None = None) -> int:
@@ -319,7 +329,7 @@ def _set_aside(
     now: datetime,
 ) -> None:
     _check_own(user, assignment)
-    _check_running(assignment.item.session)
+    _check_running(assignment.item.session, assignment.reviewer, now)
     text = clean_text(text).strip()
     if len(text) > 500:
         raise SessionError("Say it in at most 500 characters.", field="reason_text")
@@ -349,8 +359,8 @@ def _check_own(user: User, assignment: Assignment) -> None:
         raise SessionError("This item is in somebody else's batch.")
 
 
-def _check_running(session: FeedbackSession) -> None:
-    if session.status in RUNNING:
+def _check_running(session: FeedbackSession, reviewer: Reviewer, now: datetime) -> None:
+    if session.is_running_for(reviewer.closes_at, now):
         return
     if session.status == SessionStatus.SCHEDULED and session.opens_at:
         opens = session.opens_at.astimezone(session.zone)

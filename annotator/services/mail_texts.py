@@ -67,6 +67,8 @@ def calendar_file(session: FeedbackSession, user: User, *, method: str = "PUBLIS
     """
     if session.opens_at is None or session.closes_at is None:
         raise ValueError(f"Session {session.pk} has no window yet.")
+    own_end = session.reviewers.filter(user=user).values_list("closes_at", flat=True).first()
+    closes_at = session.closes_for(own_end) or session.closes_at
     host = urlsplit(settings.SITE_URL).hostname or "annotator"
     calendar, event = Calendar(), Event()
     calendar.add("prodid", "-//Annotator//Feedback sessions//EN")
@@ -76,7 +78,7 @@ def calendar_file(session: FeedbackSession, user: User, *, method: str = "PUBLIS
     event.add("sequence", session.revision)
     event.add("dtstamp", session.created_at.astimezone(UTC))
     event.add("dtstart", session.opens_at.astimezone(session.zone))
-    event.add("dtend", session.closes_at.astimezone(session.zone))
+    event.add("dtend", closes_at.astimezone(session.zone))
     event.add("summary", f"Feedback: {session.name}")
     event.add("url", _address(session_path(session)))
     event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")

@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import F
 
 from annotator.models import (
-    RUNNING,
     WAITING,
     Assessment,
     Assignment,
@@ -45,12 +44,21 @@ def _read_anew(assignment: Assignment) -> dict[tuple[str, str], Any]:
         "reason", "reason_text", "is_extra",
     )  # fmt: skip
     row = Assignment.objects.values(
-        *own, "item__session__status", "item__session__visibility", "reviewer__removed_at"
+        *own,
+        "item__session__status",
+        "item__session__visibility",
+        "item__session__closes_at",
+        "item__session__grace_minutes",
+        "reviewer__removed_at",
+        "reviewer__closes_at",
     ).get(pk=assignment.pk)
     return {
         ("session", "status"): row["item__session__status"],
         ("session", "visibility"): row["item__session__visibility"],
+        ("session", "closes_at"): row["item__session__closes_at"],
+        ("session", "grace_minutes"): row["item__session__grace_minutes"],
         ("reviewer", "removed_at"): row["reviewer__removed_at"],
+        ("reviewer", "closes_at"): row["reviewer__closes_at"],
         **{("", name): row[name] for name in own},
     }
 
@@ -111,9 +119,8 @@ def finish(assignment: Assignment, now: datetime) -> int | None:
         item=assignment.item_id, state=AssignmentState.DONE, is_extra=False
     )
     others = done.exclude(pk=assignment.pk).count()
-    is_over = (
-        assignment.item.session.status not in RUNNING or assignment.reviewer.removed_at is not None
-    )
+    reviewer, session = assignment.reviewer, assignment.item.session
+    is_over = reviewer.removed_at is not None or not session.is_running_for(reviewer.closes_at, now)
     assignment.is_extra = is_over or others >= assignment.item.wanted
     assignment.state, assignment.submitted_at = AssignmentState.DONE, now
     assignment.lease_until, assignment.given_back_at = None, None

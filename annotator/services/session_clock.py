@@ -53,7 +53,10 @@ def move_on(*, now: datetime) -> None:
     for session in sessions.filter(status=SessionStatus.OPEN, closes_at__lte=now):
         session_states.begin_grace(session=session, now=now)
     for session in sessions.filter(status=SessionStatus.GRACE, closes_at__lte=now):
-        if session.ends_at is None or session.ends_at > now:
+        longer = session.reviewers.filter(removed_at=None, closes_at__gt=now).exists()
+        if longer:
+            session_states.free_the_rest(session=session, now=now)
+        if longer or session.ends_at is None or session.ends_at > now:
             continue
         if session_states.close_session(session=session, now=now) and session.goal == Goal.DRIFT:
             for each in session.session_judges.select_related("judge__current_version"):
@@ -62,17 +65,16 @@ def move_on(*, now: datetime) -> None:
 
 def remind(*, now: datetime) -> None:
     """Tell who has done nothing at half time, and who has items left in the last hour."""
-    open_now = FeedbackSession.objects.filter(
-        status=SessionStatus.OPEN, reminders=True, opens_at__lte=now, closes_at__gt=now
-    )
-    for session in open_now.select_related("experiment"):
+    running = FeedbackSession.objects.running().filter(reminders=True, opens_at__lte=now)
+    for session in running.select_related("experiment"):
         if session.opens_at is None or session.closes_at is None:
             continue  # the database has no such row
         length = session.closes_at - session.opens_at
+        is_half = session.opens_at + length / 2 <= now < session.closes_at
         # A session that is shorter than two reminders is reminded of by its opening alone.
-        if length > 2 * session_mail.LAST_PART and now >= session.opens_at + length / 2:
+        if length > 2 * session_mail.LAST_PART and is_half:
             session_mail.tell_half_time(session, now=now)
-        if length > session_mail.LAST_PART and now >= session.closes_at - session_mail.LAST_PART:
+        if length > session_mail.LAST_PART:
             session_mail.tell_last_hour(session, now=now)
 
 

@@ -83,6 +83,25 @@ def tell_time(session: FeedbackSession, *, now: datetime) -> int:
     )
 
 
+def tell_own_time(session: FeedbackSession, reviewers: Iterable[Reviewer], *, now: datetime) -> int:
+    """Tell reviewers of an end of their own, or that the session's end holds for them again."""
+    return tell(
+        (
+            _message(
+                session,
+                each.user,
+                NotificationKind.CHANGED,
+                key=f"own time {session.pk} {session.revision} {each.user_id}",
+                subject=f"New time for you: {session.name}",
+                sentence=f"You can answer in “{session.name}” until {_time(session, session.closes_for(each.closes_at))}.",
+                button="Open the session",
+            )
+            for each in reviewers
+        ),
+        now=now,
+    )
+
+
 def tell_opened(session: FeedbackSession, *, now: datetime) -> int:
     """Tell the reviewers that they can begin."""
     batches = waiting_items(session)
@@ -129,21 +148,27 @@ def tell_half_time(session: FeedbackSession, *, now: datetime) -> int:
 
 
 def tell_last_hour(session: FeedbackSession, *, now: datetime) -> int:
-    """Tell those who have items left that the last hour has begun."""
+    """Tell those who have items left that the last hour has begun, for each before the end that holds for them."""
     batches = waiting_items(session)
+    ends = own_ends(session)
+    last = {
+        user.pk: session.closes_for(ends.get(user.pk))
+        for user in _reviewers(session)
+        if batches.get(user.pk)
+    }
     return tell(
         (
             _message(
                 session,
                 user,
                 NotificationKind.LAST_HOUR,
-                key=f"last hour {session.pk} {session.revision} {user.pk}",
+                key=f"last hour {session.pk} {end:%Y-%m-%d %H:%M} {user.pk}",
                 subject=f"Last hour: {session.name}",
-                sentence=f"“{session.name}” closes at {_time(session, session.closes_at)}, and {_items(batches[user.pk])} wait for you.",
+                sentence=f"“{session.name}” closes for you at {_time(session, end)}, and {_items(batches[user.pk])} wait.",
                 button="Go on reviewing",
             )
             for user in _reviewers(session)
-            if batches.get(user.pk)
+            if (end := last.get(user.pk)) and end - LAST_PART <= now < end
         ),
         now=now,
     )
@@ -170,7 +195,7 @@ def tell_moved(session: FeedbackSession, items: Mapping[User, int], *, now: date
 
 def remind(session: FeedbackSession, users: Iterable[User], *, now: datetime) -> int:
     """Remind people who have items left, each at most once an hour; how many were."""
-    batches = waiting_items(session)
+    batches, ends = waiting_items(session), own_ends(session)
     return tell(
         (
             _message(
@@ -179,7 +204,7 @@ def remind(session: FeedbackSession, users: Iterable[User], *, now: datetime) ->
                 NotificationKind.REMINDER,
                 key=f"reminder {session.pk} {user.pk} {now:%Y-%m-%d %H}",
                 subject=f"Reminder: {session.name}",
-                sentence=f"{_items(batches[user.pk])} of “{session.name}” wait for you until {_time(session, session.closes_at)}.",
+                sentence=f"{_items(batches[user.pk])} of “{session.name}” wait for you until {_time(session, session.closes_for(ends.get(user.pk)))}.",
                 button="Go on reviewing",
             )
             for user in users
@@ -198,6 +223,12 @@ def waiting_items(session: FeedbackSession) -> dict[int, int]:
         reviewer__removed_at=None,
     )
     return dict(waiting.order_by().values_list("reviewer__user").annotate(Count("pk")))
+
+
+def own_ends(session: FeedbackSession) -> dict[int, datetime]:
+    """The ends of those reviewers (by the user's pk) who have one of their own."""
+    longer = session.reviewers.filter(removed_at=None, closes_at__isnull=False)
+    return {each.user_id: each.closes_at for each in longer if each.closes_at}
 
 
 def _reviewers(session: FeedbackSession, *, but: Iterable[int] = ()) -> list[User]:

@@ -87,15 +87,20 @@ def begin_grace(*, session: FeedbackSession, now: datetime, actor: User | None =
     with transaction.atomic():
         moved = _move(session, (SessionStatus.OPEN,), SessionStatus.GRACE, "ended", actor)
         if moved:
-            Assignment.objects.filter(
-                item__session=session,
-                item__is_shared=False,
-                item__is_warm_up=False,
-                state=AssignmentState.TODO,
-                opened_at=None,
-                given_back_at=None,
-            ).update(given_back_at=now)
+            free_the_rest(session=session, now=now)
     return moved
+
+
+def free_the_rest(*, session: FeedbackSession, now: datetime) -> None:
+    """In the extra time, free what nobody has begun; not for those who have more time of their own."""
+    Assignment.objects.filter(
+        item__session=session,
+        item__is_shared=False,
+        item__is_warm_up=False,
+        state=AssignmentState.TODO,
+        opened_at=None,
+        given_back_at=None,
+    ).exclude(reviewer__closes_at__gt=now).update(given_back_at=now)
 
 
 def close_session(*, session: FeedbackSession, now: datetime, actor: User | None = None) -> bool:

@@ -173,7 +173,7 @@ def undo(
     with transaction.atomic():
         lock_item(assignment)
         session = assignment.item.session
-        if session.status not in RUNNING:
+        if not session.is_running_for(assignment.reviewer.closes_at, now):
             raise SessionError(f"“{session.name}” is over; answers can no longer be undone in it.")
         given = Assessment.objects.human().filter(assignment=assignment, span_id="", author=user)
         if judge is not None:

@@ -49,8 +49,9 @@ def batch_item(request: AuthedRequest, pk: int, assignment: int) -> HttpResponse
     place = get_place(request.user, pk, assignment, with_content=True)
     if place.item.session.status == SessionStatus.SCHEDULED:
         return redirect("batch-review", pk)
+    is_running = place.item.session.is_running_for(place.reviewer.closes_at, timezone.now())
     # What is fetched beforehand is in front of nobody yet.
-    if "X-Ahead" not in request.headers and place.is_waiting and place.item.session.is_running:
+    if "X-Ahead" not in request.headers and place.is_waiting and is_running:
         try:
             assignment_service.hold(user=request.user, assignment=place)
         except SessionError as error:

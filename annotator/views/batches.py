@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Max, Min, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,15 +17,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotator.http import AuthedRequest, render_either
 from annotator.models import (
-    RUNNING,
     WAITING,
     Assessment,
     Assignment,
     FeedbackSession,
+    Reviewer,
     SessionStatus,
     User,
 )
-from annotator.presenters.batches import Held, Line, Progress, figures_of, progress_of
+from annotator.presenters.batches import Line, Progress, Rest, figures_of, progress_of
 from annotator.presenters.focus import item_address
 from annotator.services import assignments as assignment_service
 from annotator.services import submissions as submission_service
@@ -44,11 +44,8 @@ class BatchRow:
     session: FeedbackSession
     progress: Progress
     seconds: int
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it can be worked on now."""
-        return self.session.is_running
+    is_running: bool
+    until: datetime | None
 
 
 @require_safe
@@ -77,7 +74,8 @@ def batch_review(request: AuthedRequest, pk: int) -> HttpResponse:
         if after.isdecimal() and len(after) < 19
         else None
     )
-    if session.is_running:
+    own_end = session.reviewers.values_list("closes_at", flat=True).get(user=request.user)
+    if session.is_running_for(own_end, timezone.now()):
         following = assignment_service.next_for(user=request.user, session=session, after=behind)
         if following is not None:
             return redirect("batch-item", pk, following.pk)
@@ -141,14 +139,28 @@ def batch_rows(user: User, *, running_only: bool = False) -> list[BatchRow]:
             done=Count("pk", filter=~Q(state__in=WAITING)),
             shared=Count("pk", filter=Q(item__is_shared=True)),
             seconds=Sum("active_seconds"),
+            own_end=Max("reviewer__closes_at"),
         )
     }
+    nothing: dict[str, Any] = {"total": 0, "done": 0, "shared": 0, "own_end": None}
+    now = timezone.now()
     rows = []
     for session in sessions.order_by("closes_at", "pk"):
-        count = counts.get(session.pk, {"total": 0, "done": 0, "shared": 0, "seconds": 0})
+        count = counts.get(session.pk, nothing)
         progress = Progress(done=count["done"], total=count["total"], shared=count["shared"])
-        rows.append(BatchRow(session=session, progress=progress, seconds=count["seconds"] or 0))
-    over = [row for row in rows if row.session.status not in (*RUNNING, SessionStatus.SCHEDULED)]
+        is_open, own_end = session.status == SessionStatus.OPEN, count["own_end"]
+        row = BatchRow(
+            session=session,
+            progress=progress,
+            seconds=count.get("seconds") or 0,
+            is_running=session.is_running_for(own_end, now),
+            until=session.closes_for(own_end) if is_open else session.ends_for(own_end),
+        )
+        if row.is_running or not running_only:
+            rows.append(row)
+    over = [
+        row for row in rows if not row.is_running and row.session.status != SessionStatus.SCHEDULED
+    ]
     return [row for row in rows if row not in over] + over[::-1]
 
 
@@ -181,19 +193,24 @@ def taken_by_others(user: User, batch: Sequence[Line]) -> set[int]:
     return given_back - set(still_open.values_list("pk", flat=True))
 
 
-def held_by_others(user: User, session: FeedbackSession, now: datetime) -> Held:
-    """What of the session is open in front of others and not shared by all."""
-    held = (
-        Assignment.objects.held(now)
-        .filter(item__session=session, item__is_shared=False, item__is_warm_up=False)
-        .exclude(reviewer__user=user)
-        .aggregate(
-            items=Count("item", distinct=True),
-            people=Count("reviewer", distinct=True),
-            free=Min("lease_until"),
-        )
+def rest_of(reviewer: Reviewer, *, now: datetime) -> Rest:
+    """What of the session is left besides the reviewer's own batch."""
+    dealt_with = Assignment.objects.filter(reviewer=reviewer).exclude(state__in=WAITING)
+    elsewhere = (
+        Assignment.objects.taking_a_place()
+        .filter(item__session=reviewer.session_id, state__in=WAITING)
+        .filter(item__is_shared=False, item__is_warm_up=False)
+        .exclude(reviewer=reviewer)
+        .exclude(item__in=dealt_with.values("item"))
     )
-    return Held(items=held["items"], people=held["people"], next_free_at=held["free"])
+    is_held = Q(lease_until__gte=now)
+    found = elsewhere.aggregate(
+        waiting=Count("item", distinct=True),
+        held=Count("item", distinct=True, filter=is_held),
+        people=Count("reviewer", distinct=True, filter=is_held),
+        next_free_at=Min("lease_until", filter=is_held),
+    )
+    return Rest(free=assignment_service.free_for(reviewer, now=now).count(), **found)
 
 
 def _last_answered(user: User, session: FeedbackSession) -> Assignment | None:
@@ -220,7 +237,10 @@ def _end(user: User, session: FeedbackSession) -> dict[str, Any]:
     batch = own_batch(user, session)
     now = timezone.now()
     progress = progress_of(batch)
-    held = held_by_others(user, session, now) if session.is_running else None
+    reviewer = session.reviewers.get(user=user)
+    is_running = session.is_running_for(reviewer.closes_at, now)
+    rest = rest_of(reviewer, now=now) if is_running else None
+    may_take_more = is_running and assignment_service.may_take_more(session)
     settled = settled_answers(user=user, session=session)
     others = (
         Assignment.objects.filter(
@@ -236,7 +256,7 @@ def _end(user: User, session: FeedbackSession) -> dict[str, Any]:
     )
     return {
         "session": session,
-        "kind": _kind(session, progress),
+        "kind": _kind(session, progress, is_running=is_running),
         "progress": progress,
         "first_address": item_address(session.pk, batch[0].pk) if batch else "",
         "figures": figures_of(
@@ -244,17 +264,20 @@ def _end(user: User, session: FeedbackSession) -> dict[str, Any]:
         ),
         "changed": [answer for answer in settled if not answer.agrees][:MOST_CHANGED],
         "shared_waiting": others,
-        "held": held,
-        "may_take_more": session.is_running and session.take_more,
-        "count": TAKEN_AT_ONCE,
-        "waits_for_others": bool(held and held.items and session.take_more),
+        "rest": rest,
+        "is_running": is_running,
+        "closed_at": session.closed_at or session.ends_for(reviewer.closes_at),
+        "opens_for_all": session.status == SessionStatus.OPEN and session.grace_minutes > 0,
+        "may_take_more": may_take_more,
+        "count": min(TAKEN_AT_ONCE, rest.free) if rest else 0,
+        "waits_for_others": bool(may_take_more and rest and rest.held and not rest.free),
     }
 
 
-def _kind(session: FeedbackSession, progress: Progress) -> str:
+def _kind(session: FeedbackSession, progress: Progress, *, is_running: bool) -> str:
     if session.status == SessionStatus.SCHEDULED:
         return "not_open"
-    if not session.is_running:
+    if not is_running:
         return "closed"
     if not progress.total:
         return "nothing"

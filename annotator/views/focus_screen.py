@@ -68,9 +68,12 @@ class Screen:
 
     def context(self) -> dict[str, Any]:
         """The templates' names."""
-        session = self.step.assignment.item.session
+        session, own_end = (
+            self.step.assignment.item.session,
+            self.step.assignment.reviewer.closes_at,
+        )
         now = timezone.now()
-        until = session.ends_at
+        until = session.ends_for(own_end)
         caps = focus.caps(self.keys.keys)
         return {
             **self.content,
@@ -98,7 +101,7 @@ class Screen:
             "undo_address": reverse("batch-undo", args=[session.pk]),
             "beat_seconds": max(1, settings.HOLD_SECONDS // BEATS_PER_HOLD),
             "ends_at": until,
-            "ends_soon": session.is_running and ends_soon(until, now),
+            "ends_soon": session.is_running_for(own_end, now) and ends_soon(until, now),
             "time_left": time_left(until, now),
             "about_address": "" if self.step.read_only else self.step.address,
         }
@@ -148,7 +151,7 @@ def screen_of(
         draft=place.drafts.get(str(current.judge_id), {}),
         keys=focus.caps(keys.keys),
         form=form or FeedbackForm(judge=current.judge),
-        read_only=not session.is_running,
+        read_only=not session.is_running_for(place.reviewer.closes_at, timezone.now()),
         submission=secrets.token_hex(16),
         previous_address=focus.item_address(session.pk, pks[at - 1]) if at else "",
         next_address=focus.item_address(session.pk, pks[at + 1]) if at + 1 < len(pks) else "",

@@ -38,6 +38,7 @@ from annotator.services.session_checks import (
 from annotator.services.sessions import loads
 from annotator.views.judge_forms import dress
 from annotator.views.session_fields import ClockField, clock_at, moment_at, offer
+from annotator.views.session_more_time import more_time_page
 from annotator.views.sessions import get_led_session
 
 ROOM = "room_"
@@ -190,6 +191,8 @@ def session_people(request: AuthedRequest, pk: int) -> HttpResponse:
     action = request.POST.get("action", "")
     if action == "move":
         return _move_page(request, session, chosen)
+    if action == "extend":
+        return more_time_page(request, session, chosen)
     try:
         if action == "remind":
             told = change_service.remind(actor=request.user, session=session, reviewers=chosen)

@@ -91,9 +91,12 @@ def session_calendar(request: AuthedRequest, pk: int) -> HttpResponse:
 def _own_part(request: AuthedRequest, session: FeedbackSession) -> HttpResponse:
     now = timezone.now()
     own = own_places(request.user, [session]).get(session.pk, [])
+    own_end = session.reviewers.values_list("closes_at", flat=True).get(user=request.user)
+    is_running = session.is_running_for(own_end, now)
     ctx = {
         "session": session,
-        "window": window_text(session, now=now),
+        "is_running": is_running,
+        "window": window_text(session, now=now, own_end=own_end),
         "judges": [
             each.judge for each in session.session_judges.select_related("judge__experiment")
         ],
@@ -102,7 +105,7 @@ def _own_part(request: AuthedRequest, session: FeedbackSession) -> HttpResponse:
         "total": len(own),
         "left": own.count("TODO") + own.count("DRAFT"),
         "review_text": review_text(own),
-        "review_href": reverse("batch-review", args=[session.pk]) if session.is_running else "",
+        "review_href": reverse("batch-review", args=[session.pk]) if is_running else "",
     }
     return render(request, "sessions/mine.html", ctx)
 

@@ -100,7 +100,7 @@ def test_a_closed_session_says_so_and_shows_answers_that_cannot_be_changed(
     assert 'name="action" value="submit"' not in page
 
 
-def test_the_last_page_counts_and_offers_more_where_the_lead_allows_it(
+def test_the_last_page_counts_and_offers_no_more_where_nothing_is_left(
     as_alice: Client, alice: User, lena: User, judge: Judge
 ) -> None:
     session = create_batch(judges=[judge], reviewers=[alice, lena], take_more=True)
@@ -108,7 +108,8 @@ def test_the_last_page_counts_and_offers_more_where_the_lead_allows_it(
     page = page_text(as_alice, _review(session))
     assert "Your batch is done. Thank you." in page
     assert "3 shared items still wait for others." in page
-    assert "Take 5 more" in page
+    assert "Nothing else in this session needs an answer from you." in page
+    assert reverse("batch-more", args=[session.pk]) not in page
     answer = as_alice.post(reverse("batch-more", args=[session.pk]), follow=True)
     assert "Nothing is free just now" in answer.content.decode()
 

@@ -134,6 +134,7 @@ RULES = {
     "session-items": Rule(needs={"GET": Role.LEAD}, about="session"),
     "session-change": Rule(needs=ONLY_LEAD, about="session"),
     "session-people": Rule(needs=POST_AS_LEAD, about="session"),
+    "session-more-time": Rule(needs=POST_AS_LEAD, about="session"),
     "session-move": Rule(needs=POST_AS_LEAD, about="session"),
     "session-release": Rule(needs=POST_AS_LEAD, about="session"),
     "settings-notifications": Rule(needs={**READ, **POST_AS_EXPERT}),

@@ -62,6 +62,7 @@ def _forms(session: FeedbackSession, user: User) -> dict[str, dict[str, Any]]:
         of("session-act"): {"action": "schedule", "allow_short": "1"},
         of("session-people"): {"action": "remind", "reviewer": reviewer.pk},
         of("session-move"): {"place": place.pk, "to": reviewer.pk},
+        of("session-more-time"): {"reviewer": reviewer.pk, "closes_at": "2040-05-01T10:00"},
         of("session-release"): {"place": place.pk},
         of("session-change"): {
             "action": "apply", "reviewers": user.pk, "overlap": "1", f"room_{user.pk}": "",
