@@ -55,6 +55,8 @@ ACTIONS = (
     Action(name="help", key="?", text="All keys"),
 )
 DEFAULTS = {action.name: action.key for action in ACTIONS}
+# Beside its own key, wherever an arrow does not scroll or move a choice.
+SECOND_KEYS = {"next": "ArrowDown", "previous": "ArrowUp"}
 
 
 class KeyMapError(ValueError):
@@ -93,7 +95,14 @@ class KeyMap:
     @property
     def actions(self) -> dict[str, str]:
         """What each key does, as the browser needs it."""
-        return {key: name for name, key in self.keys.items() if key}
+        second = {key: name for name, key in self.second_keys.items()}
+        return second | {key: name for name, key in self.keys.items() if key}
+
+    @property
+    def second_keys(self) -> dict[str, str]:
+        """The arrows that an action has besides its own key; not those that were given to something."""
+        taken = self.keys.values()
+        return {name: key for name, key in SECOND_KEYS.items() if key not in taken}
 
 
 def changes_from(typed: Mapping[str, str]) -> dict[str, str]:

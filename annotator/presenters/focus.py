@@ -11,7 +11,7 @@ from typing import Any
 from django.urls import reverse
 
 from annotator.forms import FeedbackForm
-from annotator.keymap import CHOICES, DEFAULTS
+from annotator.keymap import ACTIONS, CHOICES, DEFAULTS, KeyMap
 from annotator.models import (
     Assessment,
     Assignment,
@@ -36,6 +36,7 @@ FLAG_REASONS = (
 )
 _TITLE_LENGTH = 140
 _STATE_WORDS = {"todo": "to do"}
+_ARROWS = {"ArrowUp": "↑", "ArrowDown": "↓", "ArrowLeft": "←", "ArrowRight": "→"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,5 +327,18 @@ def flag_reasons() -> list[tuple[str, str]]:
 
 def caps(keys: Mapping[str, str]) -> dict[str, str]:
     """What stands on the controls: the person's keys, arrows as arrows."""
-    arrows = {"ArrowUp": "↑", "ArrowDown": "↓", "ArrowLeft": "←", "ArrowRight": "→"}
-    return {name: arrows.get(keys[name], keys[name]) for name in DEFAULTS}
+    return {name: _ARROWS.get(keys[name], keys[name]) for name in DEFAULTS}
+
+
+def key_rows(keys: KeyMap) -> list[dict[str, str]]:
+    """The sheet of all keys: each with what it does, and the arrow that does the same."""
+    firsts = caps(keys.keys)
+    return [
+        {
+            "key": firsts[action.name],
+            "second": _ARROWS.get(keys.second_keys.get(action.name, ""), ""),
+            "text": action.text,
+            "note": action.note,
+        }
+        for action in ACTIONS
+    ]

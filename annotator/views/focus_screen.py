@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from annotator.forms import FeedbackForm
 from annotator.http import AuthedRequest
-from annotator.keymap import ACTIONS, KeyMap
+from annotator.keymap import KeyMap
 from annotator.models import (
     Assessment,
     Assignment,
@@ -74,7 +74,6 @@ class Screen:
         )
         now = timezone.now()
         until = session.ends_for(own_end)
-        caps = focus.caps(self.keys.keys)
         return {
             **self.content,
             "session": session,
@@ -86,11 +85,8 @@ class Screen:
             "judge": self.step.judge,
             "guideline_values": self.guideline,
             "preferences": self.preferences,
-            "keys": caps,
-            "key_rows": [
-                {"key": caps[action.name], "text": action.text, "note": action.note}
-                for action in ACTIONS
-            ],
+            "keys": focus.caps(self.keys.keys),
+            "key_rows": focus.key_rows(self.keys),
             "actions_of_keys": json.dumps(self.keys.actions),
             "tab": self.tab,
             "tabs": TABS,

@@ -1,5 +1,6 @@
 // What was typed and not submitted: with the server after two seconds of silence, and in this browser until then.
 import { addressOf, answerForm, ask, hear, isSignedOut, screen } from "./page.js";
+import { onItsWay } from "./queue.js";
 import { say } from "./words.js";
 
 const SILENCE_MS = 2_000;
@@ -43,17 +44,28 @@ export async function save(form = answerForm()) {
   }
 }
 
-function restore(form) {
-  if (form.querySelector("[name=about]")) return;
-  const kept = JSON.parse(localStorage.getItem(where(form.dataset)) ?? "null");
-  if (!kept) return;
+function fill(form, texts) {
   FIELDS.forEach((name, position) => {
     for (const box of form.querySelectorAll(`[name="${name}"]`)) {
-      if (box.type === "radio") box.checked = box.value === kept[position];
-      else box.value = kept[position];
+      if (box.type === "radio") box.checked = box.value === texts[position];
+      else box.value = texts[position];
     }
   });
-  void save(form);
+}
+
+function restore(form) {
+  if (form.querySelector("[name=about]")) return;
+  const sent = onItsWay(form.dataset);
+  const kept = JSON.parse(localStorage.getItem(where(form.dataset)) ?? "null");
+  if (sent) {
+    const data = new URLSearchParams(sent.body);
+    fill(form, FIELDS.map((name) => data.get(name) ?? ""));
+    form.dataset.state = sent.state;
+    say("Not sent yet; your answer is kept in this browser");
+  } else if (kept) {
+    fill(form, kept);
+    void save(form);
+  }
 }
 
 export function startDrafts() {

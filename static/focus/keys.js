@@ -3,6 +3,9 @@ import { hit, isVisible, screen, TEXT_INPUTS } from "./page.js";
 import { choose, disarm, submit } from "./answer.js";
 import { quote } from "./reading.js";
 
+// Where the arrows have a meaning of their own already: choices, the text of the trace, what scrolls or opened by itself.
+const KEEPS_ARROWS = 'input[type=radio], [data-text], [data-text] *, [role="group"][tabindex], [popover]:popover-open *';
+
 let actions = {};
 
 // Layouts without Latin letters give none in event.key; there the place of the key counts.
@@ -65,6 +68,7 @@ function onKey(event) {
   const panel = document.querySelector("[data-reasons]:popover-open");
   if (panel) { chooseReason(panel, event); return; }
   if (movesInRail(focus, event)) { event.preventDefault(); return; }
+  if (event.key.startsWith("Arrow") && focus.matches(KEEPS_ARROWS)) return;
   const action = actions[keyOf(event)];
   if (!action) return;
   // Enter belongs to the link or button that has the focus.

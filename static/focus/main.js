@@ -3,7 +3,7 @@
 //   queue    answers on their way        drafts   what was typed and not submitted
 //   screen   the next item, beforehand   hold     "I am at this item", for the others
 //   reading  find, turns, quotes         words    the one line that says how saving stands
-//   rest     a word about a break
+//   verdicts what there is to see later   rest   a word about a break
 // They talk by events on the document: step:start, step:leave, queue:sent, queue:refused, queue:waiting.
 import { startAnswer } from "./answer.js";
 import { startDrafts } from "./drafts.js";
@@ -13,12 +13,14 @@ import { startQueue } from "./queue.js";
 import { startReading } from "./reading.js";
 import { startRest } from "./rest.js";
 import { startScreen } from "./screen.js";
+import { startVerdicts } from "./verdicts.js";
 import { startWords } from "./words.js";
 
 startWords();
 startQueue();
 startAnswer();
 startDrafts();
+startVerdicts();
 startHold();
 startReading();
 startKeys();

@@ -1,20 +1,29 @@
 // Answers on their way. They are kept in this browser until the server has them, sent one after the other, and sent again
 // after a reload or a lost connection; each carries its own id, so that sending it twice is answering once.
-import { ask, isSignedOut, screen, tell } from "./page.js";
+import { ask, hear, isSignedOut, screen, tell } from "./page.js";
 
 const RETRY_MS = 5_000;
 const where = () => `annotator.queue.${screen().dataset.person}`;
 
 let isSending = false;
 let retry = 0;
+let stuck = ""; // why nothing can be sent now
 
 export const waiting = () => JSON.parse(localStorage.getItem(where()) ?? "[]");
 const keep = (entries) => localStorage.setItem(where(), JSON.stringify(entries));
 const drop = (id) => keep(waiting().filter((entry) => entry.id !== id));
 
+const isAbout = (entry) => new URLSearchParams(entry.body).has("about");
+const isOf = ({ step, judge }) => (entry) => entry.step === step && entry.judge === judge && !isAbout(entry);
+
+// What is on its way for the whole of one item under one judge's name: the entry, or nothing.
+export const onItsWay = (form) => waiting().find(isOf(form));
+
 // An entry: id, address, body, step, judge, number (of the item in the batch), state (that the answer brings about).
 export function enqueue(entry) {
-  keep([...waiting(), entry]);
+  // What was changed before it was sent was never given.
+  const isReplaced = isAbout(entry) ? () => false : isOf(entry);
+  keep([...waiting().filter((each) => !isReplaced(each)), entry]);
   void flush();
 }
 
@@ -33,14 +42,16 @@ async function flush() {
 
 async function sendAll() {
   for (let entry = waiting()[0]; entry; entry = waiting()[0]) {
-    const why = await send(entry);
-    if (why) {
-      tell("queue:waiting", { count: waiting().length, why });
+    stuck = await send(entry);
+    if (stuck) {
+      tellWaiting(stuck);
       retry = setTimeout(flush, RETRY_MS);
       return;
     }
   }
 }
+
+const tellWaiting = (why) => tell("queue:waiting", { count: waiting().length, why });
 
 // Sends one; returns why it must wait, or nothing when it is off the queue.
 async function send(entry) {
@@ -63,8 +74,9 @@ async function send(entry) {
 export function startQueue() {
   window.addEventListener("online", flush);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) void flush(); });
+  hear("step:start", () => { if (stuck && waiting().length) tellWaiting(stuck); });
   if (waiting().length) {
-    tell("queue:waiting", { count: waiting().length, why: "Sending" });
+    tellWaiting("Sending");
     void flush();
   }
 }

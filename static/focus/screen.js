@@ -1,12 +1,14 @@
 // The next item is there before one asks: fetched while this one is read, and put in its place without a new page.
 import { answerForm, ask, hear, isSignedOut, place, screen, tell } from "./page.js";
 import { waiting } from "./queue.js";
+import { unseen } from "./verdicts.js";
 import { say } from "./words.js";
 
 const AHEAD = 3;
 const WAITING = ["todo", "draft"];
 const ahead = new Map(); // address -> promise of HTML
 let wanted = ""; // where to go as soon as the connection is back
+let isLeaving = false; // as soon as the last answer is sent
 
 const places = () => [...document.querySelectorAll("[data-place]")];
 
@@ -42,16 +44,18 @@ function setState(element, state) {
   if (word) word.textContent = { todo: "to do", draft: "draft" }[state] ?? state;
 }
 
-// What waits after this: the other judges of this trace, the items below it, then those above.
+// What waits after this: the other judges of this trace, the items below it, those above, then verdicts that came later.
 function following() {
-  const step = answerForm().dataset.step;
+  const { step, judge } = answerForm().dataset;
   const tabs = [...document.querySelectorAll("[data-judge-tab]:not([aria-current])")].map((tab) => [tab.dataset.state, tab.href]);
   const all = places();
   const here = all.findIndex((place) => place.dataset.place === step);
   const others = [...all.slice(here + 1), ...all.slice(0, Math.max(here, 0))];
-  return [...tabs, ...others.map((place) => [place.dataset.state, place.querySelector("a").href])]
+  const open = [...tabs, ...others.map((place) => [place.dataset.state, place.querySelector("a").href])]
     .filter(([state]) => WAITING.includes(state))
     .map(([, address]) => address);
+  const looks = unseen().filter((look) => look.step !== step || look.judge !== judge);
+  return [...open, ...looks.map((look) => look.address)];
 }
 
 export function goNext({ isSubmitted = false } = {}) {
@@ -77,6 +81,7 @@ async function fetchStep(address, options) {
 
 export async function go(address, { isSubmitted = false, isReplacing = false } = {}) {
   const old = answerForm();
+  isLeaving = false;
   if (address === screen().dataset.end) { leaveWhenSent(address); return; }
   try {
     const coming = (!isReplacing && ahead.get(address)) || fetchStep(address);
@@ -101,8 +106,8 @@ export async function go(address, { isSubmitted = false, isReplacing = false } =
 
 // The last page comes once the last answer is there, so that its figures are true.
 function leaveWhenSent(address) {
-  if (!waiting().length) location.assign(address);
-  else hear("queue:sent", () => { if (!waiting().length) location.assign(address); });
+  if (!waiting().length) { location.assign(address); return; }
+  isLeaving = true;
 }
 
 function start({ isFirst }) {
@@ -153,10 +158,15 @@ export function startScreen() {
   screen().classList.toggle("is-rail-folded", localStorage.getItem("annotator.rail") === "folded");
   window.addEventListener("popstate", () => void go(location.href, { isReplacing: true }));
   window.addEventListener("online", () => { if (wanted) void go(wanted); });
-  hear("queue:sent", () => {
+  hear("queue:sent", ({ entry }) => {
     remark();
     if (screen().dataset.filter) filter(screen().dataset.filter);
     fetchAhead();
+    if (!isLeaving || waiting().length) return;
+    // A verdict that has just come here is to be seen before the end.
+    const { step, judge, after } = answerForm().dataset;
+    if (after === "panel" && entry.step === step && entry.judge === judge) isLeaving = false;
+    else goNext({ isSubmitted: true });
   });
   for (const { step, judge, state } of waiting()) markState(step, judge, state);
   start({ isFirst: true });

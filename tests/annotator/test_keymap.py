@@ -10,7 +10,14 @@ from annotator.keymap import ACTIONS, DEFAULTS, KeyMap, KeyMapError, changes_fro
 def test_every_action_has_a_key_of_its_own_at_first():
     keys = [action.key for action in ACTIONS]
     assert len(set(keys)) == len(keys)
-    assert KeyMap().actions == {key: name for name, key in DEFAULTS.items()}
+    arrows = {"ArrowDown": "next", "ArrowUp": "previous"}
+    assert KeyMap().actions == arrows | {key: name for name, key in DEFAULTS.items()}
+
+
+def test_an_arrow_that_was_given_to_something_else_goes_to_no_other_item():
+    keys = KeyMap(changed={"skip": "ArrowDown"})
+    assert keys.actions["ArrowDown"] == "skip"
+    assert keys.second_keys == {"previous": "ArrowUp"}
 
 
 def test_only_what_differs_from_the_defaults_is_kept():
@@ -44,7 +51,12 @@ def test_a_key_that_does_something_else_already_is_refused_with_what_it_does():
 
 def test_without_characters_only_named_keys_do_anything():
     keys = KeyMap(changed={"next": "ArrowRight"}, characters=False)
-    assert keys.actions == {"Enter": "submit", "ArrowRight": "next"}
+    assert keys.actions == {
+        "Enter": "submit",
+        "ArrowRight": "next",
+        "ArrowDown": "next",
+        "ArrowUp": "previous",
+    }
     assert keys.all_keys["skip"] == "s"
 
 

@@ -143,6 +143,34 @@ def test_keys_are_the_persons_own_and_can_be_turned_off(
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_arrows_go_from_item_to_item_where_they_do_nothing_else(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
+) -> None:
+    Preferences.objects.create(user=alice, letter_keys=False, auto_submit=False)
+    open_batch(create_batch(judges=[quality], reviewers=[alice]))
+    page.keyboard.press("ArrowDown")
+    see_title(page, "Question 2")
+    page.keyboard.press("ArrowDown")
+    see_title(page, "Question 3")
+    page.keyboard.press("ArrowUp")
+    see_title(page, "Question 2")
+    page.get_by_role("radio", name="excellent").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="good")).to_be_checked()
+    page.get_by_label("Reason").focus()
+    page.keyboard.press("ArrowDown")
+    page.get_by_label("Text of the trace").focus()
+    page.keyboard.press("ArrowUp")
+    page.get_by_role("link", name="Question 1").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name="Question 2")).to_be_focused()
+    see_title(page, "Question 2")
+    page.get_by_role("button", name="Help").click()
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys.get_by_text("↓", exact=True)).to_be_visible()
+    expect(keys.get_by_text("on the choices they choose")).to_be_visible()
+
+
 def test_selected_words_become_a_reason_with_their_place(
     open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
