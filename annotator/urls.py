@@ -22,6 +22,7 @@ from annotator.views import notice_settings as notice_settings_views
 from annotator.views import notifications as notification_views
 from annotator.views import review_keys as review_key_views
 from annotator.views import runs as run_views
+from annotator.views import session_answers as session_answer_views
 from annotator.views import session_builder as session_builder_views
 from annotator.views import session_change as session_change_views
 from annotator.views import session_detail as session_detail_views
@@ -161,6 +162,9 @@ urlpatterns = [
     path("sessions/<int:pk>/act/", session_views.session_act, name="session-act"),
     path("sessions/<int:pk>/rule/", session_rule_views.session_rule, name="session-rule"),
     path("sessions/<int:pk>/items/", session_item_views.session_items, name="session-items"),
+    path(
+        "sessions/<int:pk>/answers/", session_answer_views.session_answers, name="session-answers"
+    ),
     path("sessions/<int:pk>/change/", session_change_views.session_change, name="session-change"),
     path("sessions/<int:pk>/people/", session_change_views.session_people, name="session-people"),
     path(

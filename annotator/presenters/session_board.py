@@ -28,7 +28,8 @@ COLUMNS = (
     ("settling", "Needs settling", "All answers are in, and no label came of them"),
     ("settled", "Settled", "All answers are in, and they made a label"),
 )
-_SIDES = ((Side.POSITIVE, "positive"), (Side.NEUTRAL, "neutral"), (Side.NEGATIVE, "negative"))
+NO_REASON = "none"
+SIDES = ((Side.POSITIVE, "positive"), (Side.NEUTRAL, "neutral"), (Side.NEGATIVE, "negative"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class PersonRow:
     counts: tuple[tuple[str, Count], ...]
     total: Count
     median_seconds: float | None
+    done_href: str
     done_by: str
     until: str
 
@@ -101,13 +103,14 @@ class JudgeFigures:
     judge: Judge
     agreement: FigureView
     plot: Plot | None
-    growth: tuple[tuple[int, str], ...]
+    growth: tuple[tuple[Count, str], ...]
     mix: tuple[MixPart, ...]
     targets: tuple[float, ...]
     target: str
     answers: Count
     reasons: Count
     reason_share: str
+    compared: Count
     differ: Count
 
 
@@ -137,8 +140,8 @@ def board_view(board: Board, agreement: Sequence[SessionAgreement], *, now: date
     return BoardView(
         coverage=percent(board.done / board.wanted) if board.wanted else "nothing asked",
         coverage_bar=round(100 * board.done / board.wanted, 2) if board.wanted else 0.0,
-        wanted=Count(value=board.wanted, href=items_href(session.pk)),
-        done=Count(value=board.done, href=items_href(session.pk, place=AssignmentState.DONE)),
+        wanted=Count(value=board.wanted, href=answers_href(session.pk, asked="all")),
+        done=Count(value=board.done, href=answers_href(session.pk, asked="done")),
         forecast=done_by_text(board.done_by, zone, now=now),
         why_no_forecast=_why_no_forecast(board),
         people=tuple(_person(session, person, now=now) for person in board.people),
@@ -160,7 +163,7 @@ def board_view(board: Board, agreement: Sequence[SessionAgreement], *, now: date
                 SkipReason(reason).label if reason in SkipReason.values else "No reason given",
                 Count(
                     value=times,
-                    href=items_href(session.pk, place=AssignmentState.SKIPPED, reason=reason),
+                    href=answers_href(session.pk, skipped=reason or NO_REASON),
                 ),
             )
             for reason, times in Counter(board.skips).most_common()
@@ -175,6 +178,18 @@ def differing(answers: Iterable[Answer]) -> set[int]:
         if answer.value is not None:
             values[answer.trace].add(value_key(answer.value))
     return {trace for trace, given in values.items() if len(given) > 1}
+
+
+def compared(answers: Iterable[Answer]) -> set[int]:
+    """The pks of traces that two people or more gave a value; these the agreement is worked out from."""
+    people: Counter[int] = Counter(answer.trace for answer in answers if answer.value is not None)
+    return {trace for trace, many in people.items() if many > 1}
+
+
+def answers_href(session: int, **wanted: Any) -> str:
+    """The address of a session's list of answers, narrowed down; empty values are left out."""
+    query = urlencode({name: value for name, value in wanted.items() if value not in ("", None)})
+    return f"{reverse('session-answers', args=[session])}?{query}"
 
 
 def items_href(session: int, **wanted: Any) -> str:
@@ -209,6 +224,7 @@ def _person(session: FeedbackSession, person: Person, *, now: datetime) -> Perso
         ),
         total=counted(person.total),
         median_seconds=person.pace.median_seconds,
+        done_href=counted(person.done, place=AssignmentState.DONE).href,
         done_by=done_by_text(person.done_by, zone, now=now),
         until=clock(own_end, zone) if own_end and is_longer else "",
     )
@@ -237,7 +253,7 @@ def _column(board: Board, state: str, title: str, help: str) -> Column:
 def _judge(board: Board, each: SessionAgreement) -> JudgeFigures:
     judge, session = each.judge, board.session.pk
     answers = [answer for answer in board.answers if answer.judge == judge.name]
-    reasons = sum(answer.has_reason for answer in answers)
+    reasons = sum(bool(answer.reason) for answer in answers)
     points = [
         PlotPoint(
             label=str(point.answers),
@@ -261,15 +277,25 @@ def _judge(board: Board, each: SessionAgreement) -> JudgeFigures:
         if len(plottable) > 1
         else None,
         growth=tuple(
-            (point.answers, kappa_view("", point.alpha, symbol=ALPHA).sentence)
+            (
+                Count(
+                    value=point.answers,
+                    href=answers_href(session, judge=judge.pk, first=point.answers),
+                ),
+                kappa_view("", point.alpha, symbol=ALPHA).sentence,
+            )
             for point in each.points
             if point.alpha.value is not None
         ),
         mix=_mix(board, judge, answers) if has_sides else (),
         targets=(round(100 * share, 1), round(100 - 100 * share, 1)) if has_sides else (),
         target=percent(share),
-        answers=Count(value=len(answers), href=items_href(session, place=AssignmentState.DONE)),
-        reasons=Count(value=reasons, href=items_href(session, judge=judge.pk, with_reason="yes")),
+        answers=Count(value=len(answers), href=answers_href(session, judge=judge.pk)),
+        reasons=Count(value=reasons, href=answers_href(session, judge=judge.pk, with_reason="yes")),
+        compared=Count(
+            value=len(compared(answers)),
+            href=items_href(session, judge=judge.pk, compared="yes"),
+        ),
         reason_share=percent(reasons / len(answers)) if answers else "",
         differ=Count(
             value=len(differing(answers)), href=items_href(session, judge=judge.pk, differ="yes")
@@ -282,7 +308,7 @@ def _mix(board: Board, judge: Judge, answers: Sequence[Any]) -> tuple[MixPart, .
     sides = Counter(judge.side_of(value) for value in valued)
     parts: list[MixPart] = []
     at = 0.0
-    for side, name in _SIDES:
+    for side, name in SIDES:
         share = sides[side] / len(valued) if valued else 0.0
         if sides[side] or side is not Side.NEUTRAL:
             parts.append(
@@ -290,7 +316,7 @@ def _mix(board: Board, judge: Judge, answers: Sequence[Any]) -> tuple[MixPart, .
                     side=name,
                     count=Count(
                         value=sides[side],
-                        href=items_href(board.session.pk, judge=judge.pk, side=name),
+                        href=answers_href(board.session.pk, judge=judge.pk, side=name),
                     ),
                     share=percent(share) if valued else "none yet",
                     x=round(100 * at, 2),

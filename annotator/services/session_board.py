@@ -42,8 +42,10 @@ class Place:
     given_back_at: datetime | None
     active_seconds: int
     reason: str
+    reason_text: str
     is_extra: bool
     is_warm_up: bool
+    is_third_opinion: bool
 
     def is_held(self, now: datetime) -> bool:
         """Whether its reviewer has it open."""
@@ -86,7 +88,8 @@ class Answer:
     trace: int
     person: str
     value: Value | None
-    has_reason: bool
+    reason: str
+    declined: str
     submitted_at: datetime
 
 
@@ -97,6 +100,7 @@ class Board:
     Attributes:
         people: The reviewers who are in it, and those taken out who had done something.
         items: All items but the warm-up.
+        places: Everybody's places, warm-up included, in the order of the batches.
         held: Places that somebody has open, the one that ends first coming first.
         answers: First answers, oldest first.
         wanted: How many answers there are to be in all.
@@ -110,6 +114,7 @@ class Board:
     judges: tuple[Judge, ...]
     people: tuple[Person, ...]
     items: tuple[ItemRow, ...]
+    places: tuple[Place, ...]
     held: tuple[Place, ...]
     answers: tuple[Answer, ...]
     wanted: int
@@ -155,6 +160,7 @@ def board_of(session: FeedbackSession, *, now: datetime, hidden: Hidden | None =
         judges=judges,
         people=people,
         items=tuple(items),
+        places=tuple(places),
         held=tuple(
             sorted(
                 (place for place in places if place.is_held(now)),
@@ -178,7 +184,11 @@ def board_of(session: FeedbackSession, *, now: datetime, hidden: Hidden | None =
         without_pace=tuple(
             person.reviewer for person in present if person.left and person.pace.per_hour is None
         ),
-        skips=Counter(place.reason for place in places if place.state == AssignmentState.SKIPPED),
+        skips=Counter(
+            place.reason
+            for place in places
+            if place.state == AssignmentState.SKIPPED and not place.is_warm_up
+        ),
     )
 
 
@@ -198,8 +208,10 @@ def places_of(session: FeedbackSession) -> list[Place]:
             "given_back_at",
             "active_seconds",
             "reason",
+            "reason_text",
             "is_extra",
             "item__is_warm_up",
+            "is_third_opinion",
         )
     )
     return [
@@ -214,12 +226,14 @@ def places_of(session: FeedbackSession) -> list[Place]:
             given_back_at=given_back_at,
             active_seconds=active_seconds,
             reason=reason,
+            reason_text=reason_text,
             is_extra=is_extra,
             is_warm_up=is_warm_up,
+            is_third_opinion=is_third_opinion,
         )
         for (
-            pk, item, reviewer, state, lease_until, heartbeat_at, submitted_at, given_back_at, active_seconds, reason, is_extra,
-            is_warm_up,
+            pk, item, reviewer, state, lease_until, heartbeat_at, submitted_at, given_back_at, active_seconds, reason, reason_text,
+            is_extra, is_warm_up, is_third_opinion,
         ) in rows
     ]  # fmt: skip
 
@@ -288,6 +302,7 @@ def first_answers(session: FeedbackSession) -> list[Answer]:
             "source_id",
             "value",
             "rationale",
+            "declined_reason",
             "created_at",
             "first_answer",
             "first_answer__value",
@@ -300,10 +315,11 @@ def first_answers(session: FeedbackSession) -> list[Answer]:
             trace=trace,
             person=person,
             value=value if first is None else first_value,
-            has_reason=bool(rationale),
+            reason=rationale,
+            declined=declined,
             submitted_at=created_at if first is None else first_at,
         )
-        for name, trace, person, value, rationale, created_at, first, first_value, first_at in rows
+        for name, trace, person, value, rationale, declined, created_at, first, first_value, first_at in rows
     ]
     return sorted(answers, key=lambda answer: answer.submitted_at)
 

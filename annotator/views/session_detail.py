@@ -130,6 +130,7 @@ def _head(request: AuthedRequest, session: FeedbackSession, *, now: Any) -> dict
     if session.closes_at and status in (SessionStatus.SCHEDULED, *RUNNING):
         links.append(_link("Calendar file", "session-calendar", session))
     own = own_places(request.user, [session]).get(session.pk)
+    shared = session.items.filter(is_shared=True).count() or session.shared_items
     overlap = "one person" if session.overlap == 1 else f"{session.overlap} people"
     return {
         "links": links,
@@ -138,14 +139,20 @@ def _head(request: AuthedRequest, session: FeedbackSession, *, now: Any) -> dict
         if own and session.is_running
         else "",
         "facts": [
-            ("For", session.get_goal_display()),
-            ("Under the name", names_text(judges, most=5)),
-            ("When", window_text(session, now=now)),
-            (
-                "How",
-                f"{overlap} per item, {session.shared_items} shared by all; "
-                f"{session.get_visibility_display().lower()}",
-            ),
+            {"name": "For", "text": session.get_goal_display()},
+            {"name": "Under the name", "text": names_text(judges, most=5)},
+            {"name": "When", "text": window_text(session, now=now)},
+            {
+                "name": "How",
+                "text": f"{overlap} per item, {session.get_visibility_display().lower()}",
+            },
+            {
+                "name": "Shared by all",
+                "text": str(shared),
+                "href": items_href(session.pk, shared="yes")
+                if status != SessionStatus.DRAFT and shared
+                else "",
+            },
         ],
     }
 

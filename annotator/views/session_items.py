@@ -13,21 +13,19 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from alignment.sides import Side
 from annotator.http import AuthedRequest
-from annotator.models import AssignmentState, Judge, Role, SkipReason
+from annotator.models import AssignmentState, Role, SkipReason
 from annotator.models.hidden import hidden_from
 from annotator.permissions import role_required
-from annotator.presenters.session_board import COLUMNS, differing, item_words
+from annotator.presenters.session_board import COLUMNS, compared, differing, item_words
 from annotator.presenters.words import duration
-from annotator.services.session_board import Answer, Board, ItemRow, Place, board_of, places_of
+from annotator.services.session_board import Board, ItemRow, Place, board_of
 from annotator.views.sessions import get_led_session
 
 A_PAGE = 100
 HELD = "HELD"
 _PLACES = {**dict(AssignmentState.choices), HELD: "Open now"}
 _STATES = {state: title for state, title, _ in COLUMNS}
-_SIDES = {"positive": Side.POSITIVE, "neutral": Side.NEUTRAL, "negative": Side.NEGATIVE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +46,7 @@ def session_items(request: AuthedRequest, pk: int) -> HttpResponse:
     hidden = hidden_from(request.user)
     board = board_of(session, now=now, hidden=hidden)
     places: dict[int, list[Place]] = defaultdict(list)
-    for place in places_of(session):
+    for place in board.places:
         places[place.item].append(place)
     wanted = _Wanted(request.GET, board)
     rows = [row for row in board.items if wanted.fits(row, places[row.item.pk], now)]
@@ -86,6 +84,8 @@ def _place_words(place: Place, names: dict[int, str], now: Any) -> PlaceWords:
     details = []
     if place.reason in SkipReason.values:
         details.append(SkipReason(place.reason).label.lower())
+    if place.reason_text:
+        details.append(f"“{place.reason_text}”")
     if place.active_seconds:
         details.append(duration(place.active_seconds))
     if place.is_extra:
@@ -113,8 +113,11 @@ class _Wanted:
         self._of_place: list[Callable[[Place, Any], bool]] = []
         self._board = board
         self._read_state(query.get("state", ""))
+        if query.get("shared"):
+            self.words.append("Shared by all")
+            self._of_item.append(lambda row: row.item.is_shared)
         self._read_reviewer(query.get("reviewer", ""))
-        self._read_place(query.get("place", ""), query.get("reason"))
+        self._read_place(query.get("place", ""))
         self._read_answers(query)
 
     def fits(self, row: ItemRow, places: list[Place], now: Any) -> bool:
@@ -140,24 +143,20 @@ class _Wanted:
         elif pk:
             self.problems.append("That person does not review in this session.")
 
-    def _read_place(self, place_state: str, reason: str | None) -> None:
-        if place_state == HELD:
-            self._of_place.append(lambda place, now: place.is_held(now))
-        elif place_state in _PLACES:
-            self._of_place.append(lambda place, now: place.state == place_state)
-        elif place_state:
+    def _read_place(self, place_state: str) -> None:
+        if not place_state:
+            return
+        if place_state not in _PLACES:
             self.problems.append(f"There is no state “{place_state[:40]}” of an answer.")
             return
-        if place_state:
-            self.words.append(_PLACES[place_state])
-        if reason is None:
-            return
-        if reason in SkipReason.values:
-            self.words.append(SkipReason(reason).label)
-        self._of_place.append(lambda place, now: place.reason == reason)
+        self.words.append(_PLACES[place_state])
+        if place_state == HELD:
+            self._of_place.append(lambda place, now: place.is_held(now))
+        else:
+            self._of_place.append(lambda place, now: place.state == place_state)
 
     def _read_answers(self, query: Any) -> None:
-        asked = [name for name in ("side", "with_reason", "differ") if query.get(name)]
+        asked = [name for name in ("differ", "compared") if query.get(name)]
         if not asked:
             return
         judge = next(
@@ -168,27 +167,9 @@ class _Wanted:
             return
         self.by_answer = True
         answers = [answer for answer in self._board.answers if answer.judge == judge.name]
-        for name in asked:
-            found = self._traces(name, query[name], judge, answers)
-            if found is not None:
-                self._of_item.append(_is_among(found))
-
-    def _traces(
-        self, name: str, value: str, judge: Judge, answers: list[Answer]
-    ) -> set[int] | None:
-        if name == "differ":
+        if "differ" in asked:
             self.words.append("People differ")
-            return differing(answers)
-        if name == "with_reason":
-            self.words.append("With a reason")
-            return {answer.trace for answer in answers if answer.has_reason}
-        side = _SIDES.get(value)
-        if side is None:
-            self.problems.append("A side is positive, neutral or negative.")
-            return None
-        self.words.append(f"Somebody's answer counts as {value}")
-        return {
-            answer.trace
-            for answer in answers
-            if answer.value is not None and judge.side_of(answer.value) is side
-        }
+            self._of_item.append(_is_among(differing(answers)))
+        if "compared" in asked:
+            self.words.append("Answered by two or more")
+            self._of_item.append(_is_among(compared(answers)))

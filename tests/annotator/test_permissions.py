@@ -131,6 +131,7 @@ RULES = {
     "session-copy": Rule(needs=POST_AS_LEAD, about="session"),
     "session-act": Rule(needs=POST_AS_LEAD, about="session"),
     "session-rule": Rule(needs=POST_AS_LEAD, about="session"),
+    "session-answers": Rule(needs={"GET": Role.LEAD}, about="session"),
     "session-items": Rule(needs={"GET": Role.LEAD}, about="session"),
     "session-change": Rule(needs=ONLY_LEAD, about="session"),
     "session-people": Rule(needs=POST_AS_LEAD, about="session"),

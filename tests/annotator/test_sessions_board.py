@@ -106,59 +106,6 @@ def test_an_item_needs_review_then_others_then_settling_and_is_settled(
     assert item_state(done=done, wanted=wanted, has_labels=has_labels) == state
 
 
-def test_every_number_of_the_board_opens_a_list_of_that_many(
-    client: Client,
-    session: FeedbackSession,
-    judge: Judge,
-    traces: list[Trace],
-    alice: User,
-    ben: User,
-    lena: User,
-) -> None:
-    answer(user=alice, session=session, trace=traces[0], value="good", rationale="It helps.")
-    answer(user=ben, session=session, trace=traces[0], value="poor")
-    answer(user=alice, session=session, trace=traces[1], value="poor")
-    answer(user=alice, session=session, trace=traces[2], value="poor")
-    answer(user=ben, session=session, trace=traces[2], value="poor")
-    assignments.skip(
-        user=ben,
-        assignment=assignment_of(user=ben, session=session, trace=traces[1]),
-        reason="UNCLEAR",
-        text="",
-    )
-    assignments.hold(user=ben, assignment=assignment_of(user=ben, session=session, trace=traces[3]))
-    client.force_login(lena)
-    board = client.get(_page(session)).context["board"]
-    figures = board.judges[0]
-    counted = {
-        "people differ": (1, figures.differ),
-        "with a reason": (1, figures.reasons),
-        **{
-            f"{part.side} answers": (count, part.count)
-            for part, count in zip(figures.mix, (1, 4), strict=True)
-        },
-        **{
-            column.state: (count, column.total)
-            for column, count in zip(board.columns, (1, 1, 1, 1), strict=True)
-        },
-        **{
-            f"{row.person.reviewer.user}: {name}": (expected, count)
-            for row, numbers in zip(board.people, ((3, 0, 0, 0, 0), (2, 0, 1, 1, 0)), strict=True)
-            for (name, count), expected in zip(row.counts, numbers, strict=True)
-        },
-        "skipped": (1, board.skips[0][1]),
-        "all": (8, board.wanted),
-    }
-    for name, (expected, count) in counted.items():
-        assert count.value == expected, name
-        if name.endswith("answers") or name == "all":
-            continue  # these count answers; their list is of items
-        assert client.get(count.href).context["total"] == expected, name
-    assert client.get(figures.mix[1].count.href).context["total"] == 3
-    assert board.skips[0][0] == "The guideline does not cover it"
-    assert (board.done.value, board.coverage) == (5, "62 %")
-
-
 def test_the_board_names_holder_and_time_left_and_a_lead_releases(
     client: Client, session: FeedbackSession, traces: list[Trace], alice: User, lena: User
 ) -> None:
@@ -313,7 +260,8 @@ def test_a_lead_who_has_yet_to_answer_sees_nobody_elses_answer_on_the_board(
     client.force_login(lena)
     board = client.get(_page(session)).context["board"]
     assert [part.count.value for part in board.judges[0].mix] == [0, 0]
-    negative = f"{_items(session)}?judge={judge.pk}&side=negative"
+    answers = reverse("session-answers", args=[session.pk])
+    negative = f"{answers}?judge={judge.pk}&side=negative"
     page = client.get(negative)
     assert page.context["total"] == 0
     assert "Traces that you have yet to answer yourself are left out" in page.content.decode()
@@ -347,7 +295,6 @@ def test_a_wrong_filter_says_so_and_is_left_out(
         "state=lost",
         "reviewer=0",
         "place=LOST",
-        "side=up",
         "differ=yes&judge=x",
         "page=x",
     ):
