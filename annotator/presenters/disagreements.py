@@ -50,6 +50,7 @@ class Totals:
 
     total: int
     open: int
+    waiting: int
     unsettled: int
     among_people: int
     with_judge: int
@@ -72,6 +73,7 @@ def totals_of(rows: Iterable[DisagreementRow]) -> Totals:
     return Totals(
         total=len(listed),
         open=sum(row.is_open for row in listed),
+        waiting=sum(row.is_waiting for row in listed),
         unsettled=sum(not row.has_label for row in listed),
         among_people=sum(row.disagreement.among_people for row in listed),
         with_judge=sum(row.disagreement.with_judge for row in listed),

@@ -24,6 +24,7 @@ from annotator.models import (
 )
 from annotator.models.hidden import hidden_from
 from annotator.models.people import Role
+from annotator.services.awaited import awaited_traces
 from judges.values import InvalidValueError, Value, ValueKind, value_key
 
 
@@ -58,6 +59,7 @@ class DisagreementRow:
         cause: Why, if that was recorded for just these answers and this verdict.
         is_settled: Whether somebody settled its label.
         has_label: Whether it counts as anything.
+        is_awaited: Whether a running session still expects answers on it.
     """
 
     trace_pk: int
@@ -65,11 +67,22 @@ class DisagreementRow:
     cause: DisagreementCause | None
     is_settled: bool
     has_label: bool
+    is_awaited: bool = False
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether there is something left to decide: the label, or why the answers differ."""
+        return self.cause is None or not self.has_label
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something left to decide: the label, or why the answers differ."""
-        return self.cause is None or not self.has_label
+        """Whether it is to be decided now: all answers that are expected are in."""
+        return self.is_undecided and not self.is_waiting
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is to be decided once more answers are in."""
+        return self.is_undecided and self.is_awaited and not self.is_settled
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -80,7 +93,7 @@ class DisagreementRow:
 def disagreements_in(
     judge: Judge, *, user: User, session: FeedbackSession | None = None
 ) -> list[DisagreementRow]:
-    """Every disagreement that the user may know of, the costliest first; in seven queries at most.
+    """Every disagreement that the user may know of, the costliest first; in eight queries at most.
 
     Who neither leads the team nor settles the judge's labels knows only of traces answered by themselves. What somebody
     has yet to answer for in a session that hides verdicts is left out for everybody.
@@ -92,7 +105,7 @@ def disagreements_in(
     hidden = hidden_from(user).traces_of(judge.name)
     sees_all = judge.may_be_settled_by(user) or user.has_role(judge.experiment.team_id, Role.LEAD)
     causes = {cause.trace_id: cause for cause in DisagreementCause.objects.filter(judge=judge)}
-    distance = distance_of(judge)
+    distance, awaited = distance_of(judge), awaited_traces(judge)
     rows = []
     for trace, opinions in said.items():
         if trace in hidden or not (sees_all or user.username in opinions.answers):
@@ -108,6 +121,7 @@ def disagreements_in(
                 cause=cause if cause and cause.situation == opinions.situation else None,
                 is_settled=opinions.is_settled,
                 has_label=opinions.label is not None,
+                is_awaited=trace in awaited,
             )
         )
     return sorted(rows, key=lambda row: row.key)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from annotator.models import Assessment, Judge, Label, NotificationKind, Settlement, Trace, User
 from annotator.models.feedback import AssessmentQuerySet
 from annotator.services import log, notifications
+from annotator.services.awaited import awaited_on, lock_items, release_third_opinions
 from annotator.services.causes import CauseError, record_cause
 from annotator.services.labels import lock_judge, look_at_readiness, refresh_label
 from judges.answers import clean_text
@@ -35,8 +36,11 @@ def settle_label(
     cause: str = "",
     note: str = "",
     adopted_from: Assessment | None = None,
+    without_waiting: bool = False,
 ) -> Settlement:
     """Decide what a trace counts as for the judge. An earlier decision is kept as reopened.
+
+    A third opinion that is still to come is not needed any more: its place is released.
 
     Args:
         value: What the judge's value type allows.
@@ -44,9 +48,11 @@ def settle_label(
         cause: A `Cause`, where the answers differ; empty for none.
         note: What the cause consists in.
         adopted_from: The answer or the verdict that the decision was copied from.
+        without_waiting: Whether to settle although somebody is still to answer in a running session.
 
     Raises:
-        SettlingError: when the actor may not settle, nobody has answered, or the value is none of the judge's.
+        SettlingError: when the actor may not settle, nobody has answered, somebody is still to answer, or the value is none
+            of the judge's.
     """
     rationale, note = clean_text(rationale).strip(), clean_text(note).strip()
     if not judge.may_be_settled_by(actor):
@@ -61,6 +67,7 @@ def settle_label(
             field="rationale",
         )
     with transaction.atomic():
+        lock_items(judge, trace)
         lock_judge(judge)
         try:
             parsed = judge.value_type.parse(value)
@@ -69,6 +76,13 @@ def settle_label(
         answers = Assessment.objects.human().for_judge(judge).filter(trace=trace, span_id="")
         if not answers.exists():
             raise SettlingError("Nobody has answered yet, so there is nothing to settle.")
+        awaited = awaited_on(judge, trace)
+        if awaited and not without_waiting:
+            who = ", ".join(sorted({str(each.user) for each in awaited}))
+            raise SettlingError(
+                f"{who} {'has' if len(awaited) == 1 else 'have'} yet to answer; say that it is to be settled without waiting, or go on with the next.",
+                field="without_waiting",
+            )
         if cause:  # before the label changes: settling a verdict's value ends its disagreement
             try:
                 record_cause(actor=actor, judge=judge, trace=trace, cause=cause, note=note)
@@ -97,6 +111,7 @@ def settle_label(
             before=before.value if before else None,
             after={"value": parsed, "rationale": rationale},
         )
+        release_third_opinions(judge, trace, now=settlement.settled_at)
         _tell(settlement, answers)
     return settlement
 

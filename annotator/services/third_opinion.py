@@ -15,6 +15,7 @@ from annotator.models import (
     FeedbackSession,
     Item,
     Reviewer,
+    Settlement,
 )
 from annotator.services import session_mail
 from annotator.services.sessions import loads
@@ -28,6 +29,10 @@ def ask_third(item: Item, session: FeedbackSession, now: datetime) -> None:
     for name, key in given.values_list("name", "value_key"):
         answers.setdefault(name, []).append(key)
     if not handout.wants_third_opinion(answers, wanted=item.wanted):
+        return
+    judges = session.session_judges.values("judge")
+    settled = Settlement.objects.in_force().filter(trace=item.trace_id, judge__in=judges)
+    if settled.count() == judges.count():
         return
     free = list(
         Reviewer.objects.filter(session=session, removed_at=None)

@@ -11,10 +11,11 @@ from django.http import QueryDict
 from annotator.models import Cause, FeedbackSession, User
 from annotator.services.disagreements import DisagreementRow
 
-OPEN, ALL, UNSETTLED = "open", "all", "unsettled"
+OPEN, WAITING, ALL, UNSETTLED = "open", "waiting", "all", "unsettled"
 PEOPLE, JUDGE = "people", "judge"
 STATES = {
     OPEN: "To decide",
+    WAITING: "Answers still to come",
     UNSETTLED: "Without a label",
     Cause.PERSON: "A person was wrong",
     Cause.JUDGE: "The judge was wrong",
@@ -73,6 +74,8 @@ class DisagreementFilter:
             return False
         if self.state == OPEN:
             return row.is_open
+        if self.state == WAITING:
+            return row.is_waiting
         if self.state == UNSETTLED:
             return not row.has_label
         return self.state == ALL or (row.cause is not None and row.cause.cause == self.state)

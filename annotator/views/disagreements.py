@@ -27,6 +27,7 @@ from annotator.views.disagreement_filter import (
     ALL,
     KINDS,
     STATES,
+    WAITING,
     DisagreementFilter,
     Tags,
     pair_of,
@@ -155,6 +156,7 @@ def _ways_to_look(
     in_kind = totals_of(of_kind)
     counts = {
         "open": in_kind.open,
+        "waiting": in_kind.waiting,
         "unsettled": in_kind.unsettled,
         "all": in_kind.total,
         **{cause.value: in_kind.by_cause.get(cause.value, 0) for cause in Cause},
@@ -162,6 +164,7 @@ def _ways_to_look(
     kinds = {"": totals.total, "people": totals.among_people, "judge": totals.with_judge}
     return {
         "totals": totals,
+        "waiting_query": listed.to_query(state=WAITING),
         "states": [
             {
                 "name": name,

@@ -18,6 +18,7 @@ from annotator.permissions import require_settler
 from annotator.presenters.disagreements import said_on, workbench_rows
 from annotator.presenters.settling import AnswerCard, answer_cards, decisions
 from annotator.services import settling as settling_service
+from annotator.services.awaited import awaited_on
 from annotator.services.disagreements import DisagreementRow, disagreements_in
 from annotator.services.first_answers import first_values
 from annotator.services.settling import SettlingError
@@ -159,6 +160,7 @@ def _settle(
             cause=data["cause"],
             note=data["note"],
             adopted_from=adopted,
+            without_waiting=data["without_waiting"],
         )
     except SettlingError as error:
         form.add_error(error.field, str(error))
@@ -238,6 +240,7 @@ def _context(
         "cards": cards,
         "decisions": decisions(judge, cards),
         "settlement": settlement,
+        "awaited": awaited_on(judge, trace),
         "label": Label.objects.filter(judge=judge, trace=trace).first(),
         "with_names": with_names,
         "may_lead": request.user.has_role(judge.experiment.team_id, Role.LEAD),

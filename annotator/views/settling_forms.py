@@ -36,6 +36,7 @@ class SettleForm(forms.Form):
         error_messages={"max_length": f"Use at most {NOTE_LENGTH:,} characters."},
     )
     adopted_from = forms.CharField(required=False, max_length=64)
+    without_waiting = forms.BooleanField(required=False)
 
     def __init__(
         self,
