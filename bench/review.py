@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 CSRF = "x" * 32
 LOG = "GUNICORN_CMD_ARGS"
-LOG_FORMAT = "--access-logfile - --access-logformat 'TIME %(D)s %({x-pair}i)s %(m)s %(s)s'"
+LOG_FORMAT = "--access-logfile - --access-logformat 'TIME %(D)s %({x-kind}i)s %(m)s %(s)s'"
 VALUES = ("excellent", "good", "fair", "poor")
 
 
@@ -117,7 +117,7 @@ def fill(people: int, items: int) -> tuple[int, int, list[tuple[str, list[int]]]
 
 
 class Reviewer(threading.Thread):
-    """Reads, answers, and has the next item shown, as the review screen does."""
+    """Reads, answers, has the next item come along, and holds it, as the review screen does."""
 
     def __init__(
         self, port: int, session: int, judge: int, cookie: str, places: list[int], pause: float
@@ -135,23 +135,28 @@ class Reviewer(threading.Thread):
         self.ask("GET", f"{self.batch}{self.places[0]}/", "start")
         for place, following in zip(self.places, [*self.places[1:], None], strict=True):
             time.sleep(self.pause * (0.5 + self.chance.random()))
-            pair = uuid.uuid4().hex
-            form = {"value": self.chance.choice(VALUES), "submission": pair, "action": "submit"}
+            form = {
+                "value": self.chance.choice(VALUES),
+                "submission": uuid.uuid4().hex,
+                "action": "submit",
+                "ahead": str(following or ""),
+            }
             address = f"{self.batch}{place}/?judge={self.judge}"
-            status, text = self.ask("POST", address, pair, form)
+            status, text = self.ask("POST", address, "answer", form)
             assert status == 200, f"{status} {text[:500]}"
             self.answers += 1
             if following is not None:
-                self.ask("GET", f"{self.batch}{following}/", pair)
+                assert f'data-ahead="{following}"' in text, text[:500]
+                self.ask("POST", f"{self.batch}{following}/beat/", "beat")
 
     def ask(
-        self, method: str, path: str, pair: str, form: dict[str, str] | None = None
+        self, method: str, path: str, kind: str, form: dict[str, str] | None = None
     ) -> tuple[int, str]:
         """Status, and where it leads or what it says."""
         headers = {
             "Cookie": f"sessionid={self.cookie}; csrftoken={CSRF}",
             "X-CSRFToken": CSRF,
-            "X-Pair": pair,
+            "X-Kind": kind,
             "HX-Request": "true",
             "Content-Type": "application/x-www-form-urlencoded",
         }
@@ -175,16 +180,14 @@ def percentiles(milliseconds: list[float]) -> str:
 
 
 def report(log: str) -> None:
-    """What the access log tells: answering, showing, and both together for each answer."""
-    pairs: dict[str, dict[str, float]] = {}
-    for micro, pair, method, status in re.findall(r"TIME (\d+) (\w+) (\w+) (\d+)", log):
-        if pair != "start" and status in ("200", "302"):
-            found = pairs.setdefault(pair, {"POST": 0.0, "GET": 0.0})
-            found[method] += int(micro) / 1000
-    whole = [pair for pair in pairs.values() if pair["POST"] and pair["GET"]]
-    print("submit:           ", percentiles([pair["POST"] for pair in whole]))
-    print("show next:        ", percentiles([pair["GET"] for pair in whole]))
-    print("submit and show:  ", percentiles([pair["POST"] + pair["GET"] for pair in whole]))
+    """What the access log tells of answers, each with the next item in it, and of the beats that hold it."""
+    answers: list[float] = []
+    beats: list[float] = []
+    for micro, kind, method, status in re.findall(r"TIME (\d+) (\w+) (\w+) (\d+)", log):
+        if method == "POST" and status in ("200", "204"):
+            (beats if kind == "beat" else answers).append(int(micro) / 1000)
+    print("submit and show next: ", percentiles(answers))
+    print("hold the next:        ", percentiles(beats))
 
 
 def main() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from annotator.models import (
@@ -20,7 +19,6 @@ from annotator.models import (
     User,
     Visibility,
 )
-from annotator.models.feedback import AssessmentQuerySet
 from annotator.models.hidden import hidden_from
 from annotator.models.people import Role
 from annotator.services import log
@@ -109,11 +107,11 @@ def add_feedback(
         parsed = None if declined_reason else _parsed(judge, value)
         if declined_reason and value not in (None, ""):
             raise FeedbackError("Choose a value or say that it cannot be judged, not both.")
-        earlier = _in_force(trace.pk, span_id, judge.name, author.username, author.pk)
-        superseded = earlier.order_by("-created_at", "-pk").first()
-        if superseded is not None:
-            earlier.update(valid=False, updated_at=timezone.now())
-        has_verdict = Assessment.objects.verdicts().filter(trace=trace, name=judge.name).exists()
+        said = _said(trace.pk, judge.name)
+        has_verdict = any(each.source_type == Source.LLM_JUDGE for each in said)
+        superseded = _supersede(
+            [each for each in said if each.is_by(author.username, author.pk, span_id)]
+        )
         if given is None:
             is_hidden = (trace.pk, judge.name) in hidden_from(author, traces=[trace.pk])
             given = Given(
@@ -186,14 +184,9 @@ def restore_feedback(*, author: User, assessment: Assessment) -> Assessment:
     _check_owner(author, assessment)
     with transaction.atomic():
         lock_judge(judge)
-        others = _in_force(
-            assessment.trace_id,
-            assessment.span_id,
-            assessment.name,
-            assessment.source_id,
-            assessment.author_id,
-        )
-        if others.exclude(pk=assessment.pk).exists():
+        giver = assessment.source_id, assessment.author_id, assessment.span_id
+        said = _said(assessment.trace_id, assessment.name)
+        if any(each.is_by(*giver) and each.pk != assessment.pk for each in said):
             raise FeedbackError(
                 "There is newer feedback by the same person; delete that one first."
             )
@@ -222,12 +215,36 @@ def _parsed(judge: Judge, value: object | None) -> Value:
         raise FeedbackError(f"{error}.") from None
 
 
-def _in_force(
-    trace: int, span_id: str, name: str, source_id: str, author: int | None
-) -> AssessmentQuerySet:
-    """A person's valid feedback, given here or imported under their name, also under one they had before."""
-    person = Q(source_id=source_id) if author is None else Q(source_id=source_id) | Q(author=author)
-    return Assessment.objects.human().filter(person, trace=trace, span_id=span_id, name=name)
+class _Said(NamedTuple):
+    """Feedback in force by a person or a judge, as far as it matters to the next one."""
+
+    pk: int
+    source_type: str
+    span_id: str
+    source_id: str
+    author: int | None
+
+    def is_by(self, source_id: str, author: int | None, span_id: str) -> bool:
+        """Whether a person gave it on that part, here or imported under their name, also under one they had before."""
+        is_same = self.source_id == source_id or (author is not None and self.author == author)
+        return self.source_type == Source.HUMAN and self.span_id == span_id and is_same
+
+
+def _said(trace: int, name: str) -> list[_Said]:
+    """Everything in force under a name on a trace: one narrow query, because every answer asks it."""
+    rows = Assessment.objects.valid().filter(kind=Kind.FEEDBACK, trace=trace, name=name)
+    columns = ("pk", "source_type", "span_id", "source_id", "author")
+    return [_Said(*row) for row in rows.values_list(*columns)]
+
+
+def _supersede(earlier: list[_Said]) -> Assessment | None:
+    """Put a person's earlier answers out of force; the newest of them."""
+    if not earlier:
+        return None
+    answers = Assessment.objects.filter(pk__in=[each.pk for each in earlier])
+    newest = answers.order_by("-created_at", "-pk").first()
+    answers.update(valid=False, updated_at=timezone.now())
+    return newest
 
 
 def _first_answer(earlier: Assessment | None) -> Assessment | None:

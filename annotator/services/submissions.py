@@ -59,7 +59,7 @@ class Submitted:
     Attributes:
         outcome: What became of it.
         assignment: The person's place, as it is now.
-        assessment: The feedback; None for a warm-up item.
+        assessment: The feedback that was stored now; None for a warm-up item and a repeated answer.
         hold_ended_at: When the hold on the item had ended before the answer came; None when it had not.
         settled: For a warm-up item, the label it has and the reasons people gave.
     """
@@ -107,9 +107,8 @@ def submit(
     extras = _extras(confidence, expected)
     with transaction.atomic():
         lock_item(assignment)
-        earlier = next(iter(Assessment.objects.filter(submission_id=submission_id)), None)
-        if earlier is not None:
-            return _repeated(user, assignment, earlier)
+        if _is_repeated(user, assignment, submission_id):
+            return Submitted(outcome=Outcome.REPEATED, assignment=assignment)
         session_judges = assignment.item.session.asked
         asked = next((each for each in session_judges if each.judge_id == judge.pk), None)
         if asked is None:
@@ -243,10 +242,13 @@ def _extras(confidence: str, expected: str) -> dict[str, Any]:
     return {name: text for name, text in found.items() if text}
 
 
-def _repeated(user: User, assignment: Assignment, earlier: Assessment) -> Submitted:
-    if earlier.author_id != user.pk or earlier.assignment_id != assignment.pk:
+def _is_repeated(user: User, assignment: Assignment, submission_id: str) -> bool:
+    """Whether the same answer is stored already."""
+    stored = Assessment.objects.filter(submission_id=submission_id)
+    owner = stored.values_list("author", "assignment").first()
+    if owner not in (None, (user.pk, assignment.pk)):
         raise SessionError("This answer's number was used for another one; submit it again.")
-    return Submitted(outcome=Outcome.REPEATED, assignment=assignment, assessment=earlier)
+    return owner is not None
 
 
 def _hold_ended_at(assignment: Assignment, now: datetime) -> datetime | None:

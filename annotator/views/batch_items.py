@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST
@@ -65,7 +66,7 @@ def batch_item(request: AuthedRequest, pk: int, assignment: int) -> HttpResponse
 @require_POST
 def batch_beat(request: AuthedRequest, pk: int, assignment: int) -> HttpResponse:
     """The page is still open: 204, or one sentence when the hold had ended."""
-    place = get_place(request.user, pk, assignment)
+    place = _place_to_hold(request.user, pk, assignment)
     try:
         held = assignment_service.beat(
             user=request.user, assignment=place, seconds=_seconds(request)
@@ -82,7 +83,8 @@ def batch_beat(request: AuthedRequest, pk: int, assignment: int) -> HttpResponse
 @require_POST
 def batch_leave(request: AuthedRequest, pk: int, assignment: int) -> HttpResponse:
     """The page was left: the hold ends, the item stays in the batch."""
-    assignment_service.let_go(user=request.user, assignment=get_place(request.user, pk, assignment))
+    place = _place_to_hold(request.user, pk, assignment)
+    assignment_service.let_go(user=request.user, assignment=place)
     return HttpResponse(status=204)
 
 
@@ -97,6 +99,12 @@ def get_place(
     places = Assignment.objects.of(user).announced_to(user).filter(item__session=session)
     left_out = _UNSHOWN if with_content else (*_CONTENT, *_UNSHOWN)
     return get_object_or_404(places.select_related(*_WITH).defer(*left_out), pk=assignment)
+
+
+def _place_to_hold(user: User, session: int, assignment: int) -> Assignment:
+    """The same without the trace and the team, which a heartbeat, the most frequent request, has no use for."""
+    places = Assignment.objects.of(user).announced_to(user).filter(item__session=session)
+    return get_object_or_404(places.select_related("item__session", "reviewer"), pk=assignment)
 
 
 def _place_to_answer(user: User, session: int, assignment: int) -> Assignment:
@@ -216,13 +224,29 @@ def _after(
         return render(request, "batches/_result.html", {"outcome": result, "place": place})
     screen = screen_of(request, place, judge=judge, drawn=Drawn.AROUND)
     if request.htmx:
-        context = screen.context() | {"outcome": result, "place": place}
+        ahead = _ahead(request, screen)
+        context = screen.context() | {"outcome": result, "place": place, "ahead": ahead}
         response = render(request, "batches/_after.html", context)
         patch_vary_headers(response, ["HX-Request"])
         return response
     if text not in ("Submitted", "Draft saved", "Practised"):
         messages.info(request, f"{text}.")
     return redirect(_following(screen, outcome))
+
+
+def _ahead(request: AuthedRequest, screen: Screen) -> dict[str, Any] | None:
+    """The item of the same batch that the script wants to have beforehand, drawn; None where it wants or may have none."""
+    pk = request.POST.get("ahead", "")
+    beside = screen.step.assignment
+    if not pk.isdecimal() or len(pk) > 18:
+        return None
+    places = Assignment.objects.of(request.user).filter(item__session=beside.item.session_id)
+    place = places.select_related("item__trace").defer(*_UNSHOWN).filter(pk=pk).first()
+    if place is None:
+        return None  # it was moved to somebody else meanwhile
+    place.item.session, place.reviewer = beside.item.session, beside.reviewer
+    step = screen_of(request, place, drawn=Drawn.STEP, beside=screen)
+    return {"pk": place.pk, "html": render_to_string("batches/_step.html", step.context(), request)}
 
 
 def _following(screen: Screen, outcome: str) -> str:

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404
+from django.http import Http404, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +19,8 @@ from annotator.keymap import KeyMap
 from annotator.models import (
     Assessment,
     Assignment,
+    AssignmentState,
+    FeedbackSession,
     Label,
     Preferences,
     SessionJudge,
@@ -27,7 +29,7 @@ from annotator.models import (
 )
 from annotator.models.search import verdicts_in_force
 from annotator.presenters import focus
-from annotator.presenters.batches import Batch, batch_of, ends_soon, time_left
+from annotator.presenters.batches import Batch, Line, batch_of, ends_soon, time_left
 from annotator.presenters.focus import JudgeTab, Step
 from annotator.presenters.guidelines import ValueWords, value_words
 from annotator.presenters.judge_panel import Panel, panel_of, sees_verdict
@@ -53,15 +55,27 @@ class Drawn(Enum):
     AROUND = auto()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What the screens of all items of one batch share: how the person works, and the batch in its order, as pks.
+
+    `lines` is empty where the list is not drawn.
+    """
+
+    preferences: Preferences
+    keys: KeyMap
+    lines: list[Line]
+    order: list[int]
+
+
 @dataclass(kw_only=True)
 class Screen:
     """The review screen of one item, ready for the templates; `batch` is None where the list is not drawn."""
 
     batch: Batch | None
+    desk: Desk
     step: Step
     panel: Panel
-    preferences: Preferences
-    keys: KeyMap
     tab: str
     content: dict[str, Any]
     guideline: list[ValueWords]
@@ -84,10 +98,10 @@ class Screen:
             "progress": self.batch.progress if self.batch else None,
             "judge": self.step.judge,
             "guideline_values": self.guideline,
-            "preferences": self.preferences,
-            "keys": focus.caps(self.keys.keys),
-            "key_rows": focus.key_rows(self.keys),
-            "actions_of_keys": json.dumps(self.keys.actions),
+            "preferences": self.desk.preferences,
+            "keys": focus.caps(self.desk.keys.keys),
+            "key_rows": focus.key_rows(self.desk.keys),
+            "actions_of_keys": json.dumps(self.desk.keys.actions),
             "tab": self.tab,
             "tabs": TABS,
             "next_tab": list(TABS)[(list(TABS).index(self.tab) + 1) % len(TABS)],
@@ -110,6 +124,7 @@ def screen_of(
     judge: SessionJudge | None = None,
     form: FeedbackForm | None = None,
     drawn: Drawn = Drawn.PAGE,
+    beside: Screen | None = None,
 ) -> Screen:
     """Fetch everything for one item.
 
@@ -117,19 +132,23 @@ def screen_of(
         judge: The judge to answer under; else the one in the address, else the first that waits.
         form: The form as it came back with what is wrong.
         drawn: What of it is needed.
+        beside: The screen of another item of the batch, with its list, that is drawn for the same request: what the two
+            share is not read again, and what the request says is about the other one.
     """
     user, session, trace = request.user, place.item.session, place.item.trace
-    answers = list(Assessment.objects.human().filter(assignment=place, author=user).order_by("pk"))
+    said = request.GET if beside is None else QueryDict()
+    # Nothing was said yet of an item that is still to do.
+    is_untouched = place.state == AssignmentState.TODO
+    given = Assessment.objects.human().filter(assignment=place, author=user).order_by("pk")
+    answers = [] if is_untouched else list(given)
     mine = {answer.name: answer for answer in answers if not answer.span_id}
-    current = judge or _wanted(request.GET.get("judge", ""), session.asked, mine)
-    preferences = Preferences.objects.filter(user=user).first() or Preferences()
-    keys = KeyMap(changed=preferences.keys, characters=preferences.letter_keys)
-    lines = own_batch(user, session) if drawn is not Drawn.STEP else []
-    pks = [line.pk for line in lines] or batch_order(user, session)
+    current = judge or _wanted(said.get("judge", ""), session.asked, mine)
+    desk = beside.desk if beside else _desk(user, session, with_lines=drawn is not Drawn.STEP)
+    lines, pks = desk.lines, desk.order
     if place.pk not in pks:
         raise Http404("The item is in the user's batch no more.")
     at = pks.index(place.pk)
-    about = request.POST.get("about", "") or request.GET.get("about", "")
+    about = "" if beside else request.POST.get("about", "") or said.get("about", "")
     step = Step(
         assignment=place,
         session_judge=current,
@@ -145,7 +164,7 @@ def screen_of(
         ),
         mine=mine.get(current.judge.name),
         draft=place.drafts.get(str(current.judge_id), {}),
-        keys=focus.caps(keys.keys),
+        keys=focus.caps(desk.keys.keys),
         form=form or FeedbackForm(judge=current.judge),
         read_only=not session.is_running_for(place.reviewer.closes_at, timezone.now()),
         submission=secrets.token_hex(16),
@@ -160,7 +179,7 @@ def screen_of(
         ],
     )
     step.changes = _changes(user, step)
-    tab = request.GET.get("view", "")
+    tab = said.get("view", "")
     tab = tab if tab in TABS else "reading"
     content = {} if drawn is Drawn.AROUND else trace_content(trace, tab)
     reading = content.get("reading")
@@ -172,18 +191,28 @@ def screen_of(
             session,
             lines,
             here=place,
-            shown=request.GET.get("show", ""),
+            shown=said.get("show", ""),
             taken=taken_by_others(user, lines),
         )
-        if lines
+        if lines and drawn is not Drawn.STEP
         else None,
         step=step,
         panel=_panel(step, trace),
-        preferences=preferences,
-        keys=keys,
+        desk=desk,
         tab=tab,
         content=content,
         guideline=[] if drawn is Drawn.AROUND else _guideline(user, step),
+    )
+
+
+def _desk(user: User, session: FeedbackSession, *, with_lines: bool) -> Desk:
+    preferences = Preferences.objects.filter(user=user).first() or Preferences()
+    lines = own_batch(user, session) if with_lines else []
+    return Desk(
+        preferences=preferences,
+        keys=KeyMap(changed=preferences.keys, characters=preferences.letter_keys),
+        lines=lines,
+        order=[line.pk for line in lines] or batch_order(user, session),
     )
 
 

@@ -3,7 +3,7 @@ import { activeSeconds } from "./hold.js";
 import { forget, keepAsDraft, save } from "./drafts.js";
 import { addressOf, answerForm, ask, hear, hit, newId, place, screen, tell } from "./page.js";
 import { enqueue, waiting } from "./queue.js";
-import { goNext, go, markState } from "./screen.js";
+import { goNext, go, markState, wishAhead } from "./screen.js";
 import { say } from "./words.js";
 
 const PAUSE_MS = 350;
@@ -75,13 +75,14 @@ export function submit() {
 
 function send(form, extra) {
   const data = new FormData(form);
-  for (const [name, value] of Object.entries({ ...extra, submission: newId(), seconds: activeSeconds() })) data.set(name, value);
+  const ahead = wishAhead();
+  for (const [name, value] of Object.entries({ ...extra, ahead, submission: newId(), seconds: activeSeconds() })) data.set(name, value);
   const { step, judge, number } = form.dataset;
   const isAbout = data.has("about");
   const state = { skip: "skipped", flag: "flagged" }[Object.keys(extra)[0]] ?? "done";
   if (!isAbout) forget(form);
   say("Submitting…");
-  enqueue({ id: data.get("submission"), address: addressOf(form), body: new URLSearchParams(data).toString(), step, judge, number, state: isAbout ? form.dataset.state : state });
+  enqueue({ id: data.get("submission"), address: addressOf(form), body: new URLSearchParams(data).toString(), step, judge, number, ahead, state: isAbout ? form.dataset.state : state });
   if (isAbout) return;
   form.dataset.state = state;
   markState(step, judge, state);

@@ -19,7 +19,8 @@ const isOf = ({ step, judge }) => (entry) => entry.step === step && entry.judge 
 // What is on its way for the whole of one item under one judge's name: the entry, or nothing.
 export const onItsWay = (form) => waiting().find(isOf(form));
 
-// An entry: id, address, body, step, judge, number (of the item in the batch), state (that the answer brings about).
+// An entry: id, address, body, step, judge, number (of the item in the batch), ahead (the pk of the item that
+// it is to bring along), state (that the answer brings about).
 export function enqueue(entry) {
   // What was changed before it was sent was never given.
   const isReplaced = isAbout(entry) ? () => false : isOf(entry);

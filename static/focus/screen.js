@@ -7,6 +7,7 @@ import { say } from "./words.js";
 const AHEAD = 3;
 const WAITING = ["todo", "draft"];
 const ahead = new Map(); // address -> promise of HTML
+const wished = new Map(); // pk of an item that an answer on its way is to bring along -> its address and who waits for it
 let wanted = ""; // where to go as soon as the connection is back
 let isLeaving = false; // as soon as the last answer is sent
 
@@ -64,11 +65,35 @@ export function goNext({ isSubmitted = false } = {}) {
 
 function fetchAhead() {
   for (const address of following().slice(0, AHEAD)) {
-    if (ahead.has(address)) continue;
-    const coming = fetchStep(address, { ahead: true });
-    ahead.set(address, coming);
-    coming.catch(() => ahead.delete(address));
+    if (!ahead.has(address)) expect(address, fetchStep(address, { ahead: true }));
   }
+}
+
+function expect(address, coming) {
+  ahead.set(address, coming);
+  coming.catch(() => ahead.delete(address));
+}
+
+// The item that will be missing once the screen has moved on, by its pk, or "": an answer brings it along.
+export function wishAhead() {
+  const address = following().slice(1, AHEAD + 1).find((each) => !ahead.has(each));
+  const pk = places().find((place) => place.querySelector("a").href === address)?.dataset.place ?? "";
+  if (pk) expect(address, new Promise((resolve) => { wished.set(pk, { address, resolve }); }));
+  return pk;
+}
+
+function takeWhatCame(html) {
+  for (const pk of wished.keys()) {
+    if (!waiting().some((entry) => entry.ahead === pk)) take(pk, html);
+  }
+}
+
+// What did not come along, because the answer was refused, replaced or has to wait, is asked for.
+function take(pk, html) {
+  const wish = wished.get(pk);
+  wished.delete(pk);
+  const brought = new DOMParser().parseFromString(html, "text/html").querySelector(`[data-ahead="${pk}"]`);
+  wish?.resolve(brought?.innerHTML ?? fetchStep(wish.address, { ahead: true }));
 }
 
 async function fetchStep(address, options) {
@@ -158,7 +183,10 @@ export function startScreen() {
   screen().classList.toggle("is-rail-folded", localStorage.getItem("annotator.rail") === "folded");
   window.addEventListener("popstate", () => void go(location.href, { isReplacing: true }));
   window.addEventListener("online", () => { if (wanted) void go(wanted); });
-  hear("queue:sent", ({ entry }) => {
+  hear("queue:waiting", () => { for (const pk of wished.keys()) take(pk, ""); });
+  hear("queue:refused", ({ html }) => takeWhatCame(html));
+  hear("queue:sent", ({ entry, html }) => {
+    takeWhatCame(html);
     remark();
     if (screen().dataset.filter) filter(screen().dataset.filter);
     fetchAhead();

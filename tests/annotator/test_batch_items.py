@@ -331,18 +331,17 @@ def test_an_answer_and_the_next_item_ask_the_same_of_the_database_whatever_there
         answer_all(session, lena, "fair")
         first, second, *_ = batch(session, alice)
         as_alice.get(item_address(first), headers=HTMX)
+        form = {"value": "good", "submission": f"one-of-{items}", "ahead": str(second.pk)}
         with CaptureQueriesContext(connection) as answering:
-            answer = {"value": "good", "submission": f"one-of-{items}"}
-            assert (
-                as_alice.post(item_address(first, judge), answer, headers=HTMX).status_code == 200
-            )
-        with CaptureQueriesContext(connection) as showing:
-            assert as_alice.get(item_address(second), headers=HTMX).status_code == 200
+            answer = as_alice.post(item_address(first, judge), form, headers=HTMX)
+        assert f'data-ahead="{second.pk}"' in answer.content.decode()
+        with CaptureQueriesContext(connection) as holding:
+            assert as_alice.post(f"{item_address(second)}beat/", headers=HTMX).status_code == 204
         assert state_of(first) == AssignmentState.DONE
-        counts.append((len(answering), len(showing)))
+        counts.append((len(answering), len(holding)))
     assert counts[0] == counts[1]
     # With the person's login and roles, the transaction and its savepoint.
-    assert counts[0] <= (28, 10)
+    assert counts[0] <= (29, 5)
 
 
 def test_an_answer_reads_nothing_of_the_trace_itself(
@@ -364,3 +363,38 @@ def test_who_is_taken_out_while_the_item_is_open_finds_it_no_more(
     Reviewer.objects.filter(pk=place.reviewer_id).update(removed_at=timezone.now())
     for headers in (HTMX, {}):
         assert as_alice.post(item_address(place, judge), {}, headers=headers).status_code == 404
+
+
+def test_an_answer_brings_the_item_along_that_the_script_lacks(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    first, second, _ = batch(session, alice)
+    form = {"value": "poor", "submission": "a1", "ahead": str(second.pk)}
+    answer = as_alice.post(item_address(first), form, headers=HTMX).content.decode()
+    ahead = {"HX-Request": "true", "X-Ahead": "1"}
+    alone = as_alice.get(item_address(second), headers=ahead).content.decode()
+    brought = answer.split(f'<template data-ahead="{second.pk}">')[1].removesuffix("</template>\n")
+    for text in (
+        'id="focus-read"',
+        'id="focus-answer"',
+        f'data-step="{second.pk}"',
+        'data-number="2"',
+    ):
+        assert text in brought
+    assert len(brought.split()) == len(alone.split())
+    assert state_of(second) == AssignmentState.TODO
+    second.refresh_from_db()
+    assert second.lease_until is None  # it is in front of nobody yet
+
+
+def test_an_answer_brings_no_item_along_that_is_in_somebody_elses_batch(
+    as_alice: Client, alice: User, lena: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice, lena])
+    mine, others = batch(session, alice)[0], batch(session, lena)[-1]
+    for wish in (str(others.pk), "no number", "9" * 40):
+        form = {"value": "poor", "submission": "a1", "ahead": wish}
+        answer = as_alice.post(item_address(mine), form, headers=HTMX)
+        assert answer.status_code == 200
+        assert "data-ahead" not in answer.content.decode()

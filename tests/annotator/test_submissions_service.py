@@ -80,12 +80,12 @@ def test_an_answer_is_feedback_and_the_item_is_done(judge, traces, alice):
 def test_sending_the_same_answer_again_stores_nothing_more(judge, traces, alice):
     session = create_session(judge=judge, reviewers=[alice], traces=traces)
     mine = assignment_of(user=alice, session=session, trace=traces[0])
-    first = answer(user=alice, assignment=mine, judge=judge, submission_id="one")
+    answer(user=alice, assignment=mine, judge=judge, submission_id="one")
 
     again = answer(user=alice, assignment=mine, judge=judge, submission_id="one", value="poor")
 
     assert again.outcome is Outcome.REPEATED
-    assert again.assessment == first.assessment
+    assert again.assessment is None
     assert Assessment.objects.count() == 1
 
 
