@@ -12,6 +12,7 @@ from alignment.sides import Side
 from alignment.versions import VersionComparison
 
 NOTHING_CHANGED = "The optimizer found nothing to change."
+MINUS = "\N{MINUS SIGN}"
 
 
 class Outcome(StrEnum):
@@ -117,11 +118,11 @@ def _figures(comparison: VersionComparison, *, is_cross_validated: bool) -> str:
         comparison.worth_after,
         comparison.worth_difference,
     )
-    if old is None or new is None or worth is None:
+    if old is None or new is None or worth is None or worth.low is None:
         return text
     return (
-        f"with near misses and the costs of errors counted, {_percent(old.value)} of the best possible became "
-        f"{_percent(new.value)} ({_change(worth)}); {text}"
+        f"with {comparison.worth_counts}, the verdicts went from {_percent(old.value)} to {_percent(new.value)} of the "
+        f"best possible ({_change(worth)}); exact {text}"
     )
 
 
@@ -152,4 +153,8 @@ def _points(share: float) -> str:
 
 
 def _signed(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:+.0f}"
+    """Whole points with a sign, the minus a real one."""
+    if share is None:
+        return "?"
+    points = round(100 * share)
+    return f"{'+' if points > 0 else MINUS if points < 0 else ''}{abs(points)}"

@@ -56,15 +56,27 @@ class Metric:
     costs: Costs = field(default_factory=Costs)
 
     @property
-    def is_graded(self) -> bool:
-        """Whether verdicts earn parts, so that right and wrong do not tell everything."""
+    def counts(self) -> str:
+        """What counts beside right and wrong, in plain words; empty where nothing does."""
+        words = []
+        if self._has_near_misses:
+            words.append("near misses counted in part")
+        if self.costs.differ:
+            (less, cheap), (more, dear) = sorted(
+                [(self.costs.false_positive, "positive"), (self.costs.false_negative, "negative")]
+            )
+            words.append(
+                f"a false {dear} counted {more / less:.3g} times as much as a false {cheap}"
+            )
+        return " and ".join(words)
+
+    @property
+    def _has_near_misses(self) -> bool:
         value_type = self.value_type
+        if value_type.is_numeric:
+            return value_type.minimum is not None and value_type.maximum is not None
         is_ordered = value_type.kind is ValueKind.CATEGORY and value_type.ordered
-        return (
-            self.costs.differ
-            or value_type.is_numeric
-            or (is_ordered and len(value_type.categories) > 2)
-        )
+        return is_ordered and len(value_type.categories) > 2
 
     def credit(self, label: Value, verdict: Value | None) -> float:
         """How much a verdict is worth, from 0 to 1; one that failed is worth nothing.

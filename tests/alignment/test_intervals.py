@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,9 @@ from statsmodels.stats import contingency_tables
 from statsmodels.stats.proportion import proportion_confint
 
 from alignment.intervals import mcnemar_p, mean_of_proportions, paired_difference, wilson
-from alignment.versions import compare_versions
+from alignment.metric import Metric
+from alignment.versions import compare_versions, mean_change
+from judges.values import ValueKind, ValueType
 
 steady = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 
@@ -101,3 +105,64 @@ def test_changes_that_all_go_one_way_are_not_taken_for_certain(n):
     assert few.low < 0 < (few.high or 0)
     assert many.low is not None
     assert 0.2 < many.low < 0.5 < (many.high or 0) < 0.75
+
+
+# --- The paired difference of what verdicts on a scale are worth
+
+FOUR_GRADES = ValueType(kind=ValueKind.CATEGORY, categories=("a", "b", "c", "d"), ordered=True)
+METRIC = Metric(value_type=FOUR_GRADES)
+
+
+def drawn_changes(
+    accuracy: tuple[float, float],
+    near: float,
+    corr: float,
+    *,
+    n: int,
+    dice: np.random.Generator,
+) -> npt.NDArray[np.float64]:
+    """Changes of credit on n items: each version is right so often, else off by one grade or by more."""
+    same = dice.random(n)
+    credit = []
+    for right in accuracy:
+        luck = np.where(dice.random(n) < corr, same, dice.random(n))
+        off = np.where(luck < right, 0, np.where(luck < right + (1 - right) * near, 1, 2))
+        credit.append([METRIC.credit("a", FOUR_GRADES.categories[each]) for each in off])
+    before, after = np.array(credit)
+    return np.asarray(after - before, dtype=np.float64)
+
+
+@pytest.mark.parametrize("n", [15, 20, 30, 40])
+@pytest.mark.parametrize(
+    ("accuracy", "near", "corr"),
+    [
+        ((0.5, 0.7), 0.5, 0.0),
+        ((0.5, 0.9), 0.8, 0.6),
+        ((0.7, 0.8), 0.9, 0.0),
+        ((0.3, 0.8), 0.6, 0.4),
+    ],
+)
+def test_the_interval_of_ordered_credit_holds_the_truth_as_often_as_it_says(
+    n, accuracy, near, corr
+):
+    dice = np.random.default_rng(7)
+    truth = float(drawn_changes(accuracy, near, corr, n=400_000, dice=dice).mean())
+    tries, held, too_high = 250, 0, 0
+    for _ in range(tries):
+        figure = mean_change(drawn_changes(accuracy, near, corr, n=n, dice=dice).tolist())
+        assert figure.low is not None
+        assert figure.high is not None
+        held += figure.low <= truth <= figure.high
+        too_high += figure.low > truth
+    assert held / tries >= 0.93
+    assert too_high / tries <= 0.04  # what would promote wrongly
+
+
+def test_changes_that_are_all_alike_are_not_taken_for_certain():
+    figure = mean_change([1 / 3] * 20)
+    assert figure.value == pytest.approx(1 / 3)
+    assert figure.low is not None
+    assert 0 < figure.low < 0.3
+    nothing = mean_change([0.0] * 20)
+    assert (nothing.value, nothing.low) == (0, None)
+    assert nothing.why

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alignment.agreement import compare
 from alignment.calibration import fit_calibration
 from alignment.experts import beside_experts, one_experts_error, true_accuracy
-from alignment.gate import GatePolicy, Outcome, decide
+from alignment.gate import MINUS, GatePolicy, Outcome, decide
 from alignment.labels import Example
 from alignment.metric import Costs, Metric
 from alignment.sides import Side, Sides
@@ -94,7 +94,8 @@ def test_where_false_positives_are_dear_a_version_with_fewer_of_them_is_better()
     assert outcome is Outcome.REJECT, reason
     outcome, reason = decided(YES_NO, labels, kind, strict, false_positive=10)
     assert outcome is Outcome.PROMOTE, reason
-    assert "the costs of errors counted" in reason
+    assert "with a false positive counted 10 times as much as a false negative" in reason
+    assert "near misses" not in reason
 
 
 def test_on_a_scale_many_nearer_misses_decide_although_none_is_right() -> None:
@@ -103,7 +104,20 @@ def test_on_a_scale_many_nearer_misses_decide_although_none_is_right() -> None:
     near = [4, 2, 3, 3] * 7 + [4, 2]
     outcome, reason = decided(STARS, labels, far, near)
     assert outcome is Outcome.PROMOTE, reason
-    assert "near misses" in reason
+    assert "with near misses counted in part" in reason
+    assert "false" not in reason
+
+
+def test_a_loss_has_a_real_minus_sign() -> None:
+    outcome, reason = decided(STARS, [5, 1] * 15, [4, 2] * 15, [3, 3] * 15)
+    assert outcome is Outcome.REJECT
+    assert f"({MINUS}25 points, 95 % interval {MINUS}" in reason
+    assert "-" not in reason.replace("held-out", "")
+
+
+def test_numbers_without_bounds_have_no_near_misses_to_speak_of() -> None:
+    _, reason = decided(ValueType(kind=ValueKind.INTEGER), [1, 2] * 15, [3] * 30, [1, 2] * 15)
+    assert reason.startswith("Decisively better: agreement on 30 held-out labels")
 
 
 # --- Calibration
