@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_ready, worker_shutdown
+from celery.signals import beat_init, worker_init, worker_ready, worker_shutdown
 
 from annotator import broker
 
@@ -48,3 +48,11 @@ def begin(sender: Any, **_: Any) -> None:
     heart = workers.start_beating(nodename=sender.hostname)
     worker_shutdown.connect(lambda **_: heart.stop(), weak=False)
     reconcile.delay()
+
+
+@beat_init.connect
+def watch(**_: Any) -> None:
+    """In the scheduler, which needs no worker: tell admins when there is none."""
+    from annotator.services.worker_watch import Watch
+
+    Watch().start()

@@ -6,7 +6,7 @@ from annotator.models.feedback import Assessment, Kind, Label, Source, Visibilit
 from annotator.models.judges import GuidelineVersion, Judge, JudgeVersion
 from annotator.models.log import ActivityLog
 from annotator.models.new_traces import NewTraces
-from annotator.models.notifications import Notification, NotificationKind, Preferences
+from annotator.models.notifications import Notification, NotificationKind, Preferences, Timing
 from annotator.models.people import ApiToken, Membership, Role, Scope, SignInLink, Team, User
 from annotator.models.prices import ModelPrice
 from annotator.models.program_runs import ProgramRun
@@ -25,7 +25,7 @@ from annotator.models.sessions import (
 )
 from annotator.models.settling import Cause, DisagreementCause, Settlement
 from annotator.models.traces import Experiment, ExperimentTag, Span, Trace, TraceFact, TraceState
-from annotator.models.work import LIVE, LeasedWork, Worker, WorkStatus
+from annotator.models.work import LIVE, LeasedWork, Worker, WorkerOutage, WorkStatus
 
 __all__ = [
     "ANNOUNCED",
@@ -77,6 +77,7 @@ __all__ = [
     "Span",
     "StandingRule",
     "Team",
+    "Timing",
     "Trace",
     "TraceFact",
     "TraceState",
@@ -84,4 +85,5 @@ __all__ = [
     "Visibility",
     "WorkStatus",
     "Worker",
+    "WorkerOutage",
 ]

@@ -27,24 +27,37 @@ class NotificationKind(models.TextChoices):
     SETTLED = "SETTLED", "Your answer was settled differently"
     RUN_FINISHED = "RUN_FINISHED", "An alignment run finished"
     DRIFT = "DRIFT", "A judge may have drifted"
+    WORKER_DOWN = "WORKER_DOWN", "No worker is running"
 
 
-# Told at once; everything else waits for the digest of the day, unless the person wants none.
-IMMEDIATE = (
-    NotificationKind.SCHEDULED,
-    NotificationKind.CHANGED,
-    NotificationKind.OPENED,
-    NotificationKind.LAST_HOUR,
-    NotificationKind.REMINDER,
-)
-OPT_IN = (NotificationKind.SETTLED,)
+class Timing(models.TextChoices):
+    """When a person is told of a kind of things.
+
+    What would come too late with the mail of the day is told at once all the same.
+    """
+
+    AT_ONCE = "AT_ONCE", "At once"
+    DIGEST = "DIGEST", "With the mail of the day"
+    NEVER = "NEVER", "Never"
+
+
+# Every other kind comes with the mail of the day, for those who have chosen nothing.
+USUAL_TIMING = {
+    NotificationKind.OPENED: Timing.AT_ONCE,
+    NotificationKind.LAST_HOUR: Timing.AT_ONCE,
+    NotificationKind.REMINDER: Timing.AT_ONCE,
+    NotificationKind.WORKER_DOWN: Timing.AT_ONCE,
+    NotificationKind.SETTLED: Timing.NEVER,
+}
+ADMINS_ONLY = (NotificationKind.WORKER_DOWN,)
 
 
 class Notification(models.Model):
     """One thing to tell one person once.
 
     `key` names the event, so that it is told once however often it is looked at. A row is claimed before its e-mail goes
-    out and never sent again after: whoever dies in between leaves it CLAIMED.
+    out and never sent again after: whoever dies in between leaves it CLAIMED. After `until` it means nothing any more and is
+    not sent.
     """
 
     class Status(models.TextChoices):
@@ -54,6 +67,7 @@ class Notification(models.Model):
         UNWANTED = "UNWANTED", "Switched off by the person"
         NO_ADDRESS = "NO_ADDRESS", "The person has no e-mail address"
         FAILED = "FAILED", "Could not be sent"
+        OUTDATED = "OUTDATED", "Not needed any more"
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications"
@@ -73,7 +87,9 @@ class Notification(models.Model):
     path = models.CharField(max_length=300)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     problem = models.CharField(max_length=500, blank=True)
+    at_once = models.BooleanField(default=True)
     due_at = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     claimed_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
@@ -92,7 +108,7 @@ class Notification(models.Model):
 class Preferences(models.Model):
     """What a person has set: when and of what to be told, and which key does what.
 
-    `muted` are kinds switched off, `wanted` kinds switched on that are off by default. `keys` maps an action's name to the
+    `timing` maps a kind of notification to a `Timing`, for those that the person has chosen; `keys` an action's name to the
     key that does it, for those that the person has changed.
     """
 
@@ -103,9 +119,7 @@ class Preferences(models.Model):
     quiet_from = models.TimeField(default=time(20, 0))
     quiet_until = models.TimeField(default=time(7, 0))
     digest_at = models.TimeField(default=time(8, 0))
-    wants_digest = models.BooleanField(default=True)
-    muted = JSONTextField(default=list, blank=True)
-    wanted = JSONTextField(default=list, blank=True)
+    timing = JSONTextField(default=dict, blank=True)
     keys = JSONTextField(default=dict, blank=True)
     letter_keys = models.BooleanField(default=True)
     auto_advance = models.BooleanField(default=True)
@@ -118,3 +132,8 @@ class Preferences(models.Model):
     def zone(self) -> ZoneInfo:
         """The person's time zone."""
         return ZoneInfo(self.time_zone)
+
+    def timing_of(self, kind: str) -> Timing:
+        """When the person is told of things of that kind."""
+        usual = USUAL_TIMING.get(NotificationKind(kind), Timing.DIGEST)
+        return Timing(self.timing.get(kind, usual))

@@ -52,3 +52,21 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.pk})"
+
+
+class WorkerOutage(models.Model):
+    """A time in which no worker was there. At most one is not over; admins are told of it once."""
+
+    since = models.DateTimeField()
+    is_over = models.BooleanField(default=False)
+    told_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_over"], condition=models.Q(is_over=False), name="one_worker_outage"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"no worker since {self.since} ({self.pk})"

@@ -30,18 +30,14 @@ def single_mail(notification: Notification) -> EmailMultiAlternatives:
         },
         off=_off_address(notification.user, notification.kind),
     )
-    session = notification.session
-    if notification.kind in _WITH_DATE and session is not None:
-        method = "CANCEL" if session.status == SessionStatus.CANCELLED else "REQUEST"
-        calendar = calendar_file(session, notification.user, method=method)
-        mail.attach("session.ics", calendar, f"text/calendar; method={method}")
+    _attach_calendars(mail, [notification])
     return mail
 
 
 def digest_mail(notifications: Sequence[Notification]) -> EmailMultiAlternatives:
     """A mail about several things: a line each, and one button to the first page."""
     first = notifications[0]
-    return _mail(
+    mail = _mail(
         user=first.user,
         subject=f"{len(notifications)} things that happened",
         context={
@@ -55,6 +51,8 @@ def digest_mail(notifications: Sequence[Notification]) -> EmailMultiAlternatives
         },
         off=_address(reverse("settings-notifications")),
     )
+    _attach_calendars(mail, notifications)
+    return mail
 
 
 def calendar_file(session: FeedbackSession, user: User, *, method: str = "PUBLISH") -> bytes:
@@ -109,6 +107,20 @@ def _mail(
     )
     mail.attach_alternative(render_to_string("mail/message.html", context), "text/html")
     return mail
+
+
+def _attach_calendars(mail: EmailMultiAlternatives, notifications: Sequence[Notification]) -> None:
+    """A calendar file for each session whose time is told; it says how things are now."""
+    sessions = {
+        each.session.pk: each.session
+        for each in notifications
+        if each.kind in _WITH_DATE and each.session is not None
+    }
+    for session in sessions.values():
+        method = "CANCEL" if session.status == SessionStatus.CANCELLED else "REQUEST"
+        calendar = calendar_file(session, notifications[0].user, method=method)
+        name = "session.ics" if len(sessions) == 1 else f"session-{session.pk}.ics"
+        mail.attach(name, calendar, f"text/calendar; method={method}")
 
 
 def _off_address(user: User, kind: str) -> str:

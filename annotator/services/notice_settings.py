@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import time
 
 from django.db import transaction
 
-from annotator.models import NotificationKind, Preferences, User
-from annotator.models.notifications import OPT_IN
+from annotator.models import Preferences, User
 from annotator.services import log
 
 
 def save_notice_settings(
     *,
     user: User,
-    kinds: Collection[str],
-    wants_digest: bool,
+    timing: Mapping[str, str],
     digest_at: time,
     quiet_from: time,
     quiet_until: time,
     time_zone: str,
 ) -> Preferences:
-    """Tell the person of these kinds of things alone, at these times of their own clock.
+    """Tell the person of things when they want it, at these times of their own clock.
 
     Args:
-        kinds: Values of `NotificationKind`; all others are switched off.
+        timing: A `Timing` by `NotificationKind`; kinds that are not named stay as they are.
         quiet_from: From when on nothing goes out; the same as `quiet_until` for no quiet hours.
     """
-    after = {
-        "muted": sorted(
-            kind for kind in NotificationKind.values if kind not in kinds and kind not in OPT_IN
-        ),
-        "wanted": sorted(kind for kind in OPT_IN if kind in kinds),
-        "wants_digest": wants_digest,
+    after: dict[str, object] = {
         "digest_at": digest_at,
         "quiet_from": quiet_from,
         "quiet_until": quiet_until,
@@ -42,6 +35,7 @@ def save_notice_settings(
     with transaction.atomic():
         Preferences.objects.get_or_create(user=user)
         preferences = Preferences.objects.select_for_update().get(user=user)
+        after["timing"] = {**preferences.timing, **timing}
         before = {name: getattr(preferences, name) for name in after}
         for name, value in after.items():
             setattr(preferences, name, value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import smtplib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,8 +19,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotator.mail_times import due_at
-from annotator.models import FeedbackSession, Notification, NotificationKind, Preferences, User
-from annotator.models.notifications import IMMEDIATE, OPT_IN
+from annotator.models import (
+    FeedbackSession,
+    Notification,
+    NotificationKind,
+    Preferences,
+    Timing,
+    User,
+)
 from annotator.services.mail_texts import digest_mail, single_mail
 
 logger = logging.getLogger(__name__)
@@ -43,6 +49,8 @@ class Message:
         button: What the button says.
         path: Where it leads, within the site.
         session: The session it is about.
+        before: Until when it has to be told; with the mail of the day only where that comes earlier. None: whenever.
+        until: After which it means nothing any more and is not sent. None: never.
     """
 
     user: User
@@ -53,6 +61,8 @@ class Message:
     button: str
     path: str
     session: FeedbackSession | None = None
+    before: datetime | None = None
+    until: datetime | None = None
 
 
 def tell(messages: Iterable[Message], *, now: datetime | None = None) -> int:
@@ -75,13 +85,23 @@ def tell(messages: Iterable[Message], *, now: datetime | None = None) -> int:
     return len(new)
 
 
-def send_due(*, now: datetime | None = None) -> int:
-    """Send what is due: each immediate message by itself, the rest of each person in one digest; how many mails went out."""
+def send_due(*, now: datetime | None = None, kinds: Collection[str] = ()) -> int:
+    """Send what is due: each immediate message by itself, the rest of each person in one digest; how many mails went out.
+
+    Args:
+        kinds: Only things of these kinds; none of them stands for all.
+    """
     now = now or timezone.now()
+    waiting = Notification.objects.filter(status=Status.WAITING, due_at__lte=now)
+    if kinds:
+        waiting = waiting.filter(kind__in=kinds)
+    waiting.filter(until__lte=now).update(status=Status.OUTDATED)
+    first = waiting.order_by("due_at", "pk").values_list("user", flat=True)[:AT_ONCE]
+    # All of a person's, so that a long list is not torn into two digests.
     due = list(
-        Notification.objects.filter(status=Status.WAITING, due_at__lte=now)
+        waiting.filter(user__in=set(first))
         .select_related("user", "session")
-        .order_by("due_at", "pk")[:AT_ONCE]
+        .order_by("due_at", "pk")
     )
     if not due:
         return 0
@@ -97,26 +117,48 @@ def send_due(*, now: datetime | None = None) -> int:
     settings = _preferences([row.user for row in due])
     sent = 0
     try:
-        for rows in _mails(due, settings):
+        for rows in _mails(due):
             sent += _send(rows, settings[rows[0].user_id], connection, now)
     finally:
         connection.close()
     return sent
 
 
-def wants(kind: str, preferences: Preferences) -> bool:
-    """Whether the person is told of such things."""
-    if kind in preferences.muted:
-        return False
-    return kind not in OPT_IN or kind in preferences.wanted
+def drop_unsent(
+    session: FeedbackSession, kinds: Collection[str], *, users: Collection[int]
+) -> set[int]:
+    """Do not send these people (by pk) what still waits to be told of a session; to whom something would have gone."""
+    waiting = Notification.objects.filter(
+        session=session, kind__in=kinds, user__in=users, status=Status.WAITING
+    )
+    found = dict(waiting.values_list("pk", "user_id"))
+    # Somebody may claim one meanwhile: each is dropped only as long as it waits.
+    return {
+        user for pk, user in found.items() if waiting.filter(pk=pk).update(status=Status.OUTDATED)
+    }
 
 
 def _row(message: Message, preferences: Preferences, now: datetime) -> Notification:
+    timing = preferences.timing_of(message.kind)
     status = Status.WAITING
-    if not wants(message.kind, preferences):
+    if timing == Timing.NEVER:
         status = Status.UNWANTED
     elif not message.user.email:
         status = Status.NO_ADDRESS
+
+    def due(*, at_once: bool) -> datetime:
+        return due_at(
+            now,
+            is_immediate=at_once,
+            zone=preferences.zone,
+            digest_at=preferences.digest_at,
+            quiet_from=preferences.quiet_from,
+            quiet_until=preferences.quiet_until,
+        )
+
+    with_digest = due(at_once=False)
+    too_late = message.before is not None and message.before <= with_digest
+    at_once = timing == Timing.AT_ONCE or too_late
     return Notification(
         user=message.user,
         kind=message.kind,
@@ -128,28 +170,17 @@ def _row(message: Message, preferences: Preferences, now: datetime) -> Notificat
         path=message.path,
         status=status,
         created_at=now,
-        due_at=due_at(
-            now,
-            is_immediate=_is_immediate(message.kind, preferences),
-            zone=preferences.zone,
-            digest_at=preferences.digest_at,
-            quiet_from=preferences.quiet_from,
-            quiet_until=preferences.quiet_until,
-        ),
+        at_once=at_once,
+        due_at=due(at_once=True) if at_once else with_digest,
+        until=message.until,
     )
 
 
-def _is_immediate(kind: str, preferences: Preferences) -> bool:
-    return kind in IMMEDIATE or not preferences.wants_digest
-
-
-def _mails(
-    due: Sequence[Notification], settings: dict[int, Preferences]
-) -> list[list[Notification]]:
+def _mails(due: Sequence[Notification]) -> list[list[Notification]]:
     mails: list[list[Notification]] = []
     digests: dict[int, list[Notification]] = defaultdict(list)
     for row in due:
-        if _is_immediate(row.kind, settings[row.user_id]):
+        if row.at_once:
             mails.append([row])
         else:
             digests[row.user_id].append(row)
@@ -181,7 +212,7 @@ def _send(
 
 def _claim(row: Notification, preferences: Preferences, now: datetime) -> bool:
     waiting: QuerySet[Notification] = Notification.objects.filter(pk=row.pk, status=Status.WAITING)
-    if not wants(row.kind, preferences):  # switched off since
+    if preferences.timing_of(row.kind) == Timing.NEVER:  # switched off since
         waiting.update(status=Status.UNWANTED)
         return False
     return bool(waiting.update(status=Status.CLAIMED, claimed_at=now))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from django.core import signing
 from django.db import transaction
 
-from annotator.models import NotificationKind, Preferences, User
-from annotator.models.notifications import OPT_IN
+from annotator.models import NotificationKind, Preferences, Timing, User
 
 _SALT = "notifications.off"
 
@@ -31,11 +30,9 @@ def switch(*, user: User, kind: NotificationKind, is_on: bool) -> Preferences:
     with transaction.atomic():
         Preferences.objects.get_or_create(user=user)
         preferences = Preferences.objects.select_for_update().get(user=user)
-        muted, wanted = set(preferences.muted) - {kind}, set(preferences.wanted) - {kind}
-        if not is_on:
-            muted.add(kind)
-        elif kind in OPT_IN:
-            wanted.add(kind)
-        preferences.muted, preferences.wanted = sorted(muted), sorted(wanted)
-        preferences.save(update_fields=["muted", "wanted"])
+        preferences.timing = {
+            **preferences.timing,
+            kind: Timing.DIGEST.value if is_on else Timing.NEVER.value,
+        }
+        preferences.save(update_fields=["timing"])
     return preferences

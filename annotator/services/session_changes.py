@@ -235,7 +235,7 @@ def extend(
             before={"closes_at": before and before.isoformat()},
             after={"closes_at": closes_at.isoformat(), "grace_minutes": minutes},
         )
-        session_mail.tell_time(session, now=now)
+        session_mail.tell_time(session, now=now, ended_at=before)
     return session
 
 

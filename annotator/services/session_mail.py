@@ -12,12 +12,13 @@ from annotator.models import (
     Assignment,
     AssignmentState,
     FeedbackSession,
+    Notification,
     NotificationKind,
     Reviewer,
     User,
 )
 from annotator.services.mail_texts import session_path
-from annotator.services.notifications import Message, tell
+from annotator.services.notifications import Message, drop_unsent, tell
 
 LAST_PART = timedelta(hours=1)
 
@@ -33,19 +34,26 @@ def announce(session: FeedbackSession, *, now: datetime, to: Iterable[User] | No
 
 def invitation(session: FeedbackSession, user: User, *, items: int) -> Message:
     """What a reviewer with so many items is told when the session is scheduled."""
+    revision = f" {session.revision}" if session.revision else ""
     return _message(
         session,
         user,
         NotificationKind.SCHEDULED,
-        key=f"scheduled {session.pk} {user.pk}",
+        key=f"scheduled {session.pk} {user.pk}{revision}",
         subject=f"Feedback session: {session.name}",
         sentence=f"You have {_items(items)} to review in “{session.name}”, {_window(session)}.",
         button="Open the session",
+        before=session.opens_at,
+        until=session.ends_at,
     )
 
 
 def call_off(session: FeedbackSession, *, now: datetime, to: Iterable[User] | None = None) -> int:
-    """Tell the reviewers that it does not take place, or not with them."""
+    """Tell the reviewers that it does not take place, or not with them; who had not been invited yet is not told."""
+    users = _reviewers(session) if to is None else list(to)
+    pks = {user.pk for user in users}
+    uninvited = drop_unsent(session, [NotificationKind.SCHEDULED], users=pks)
+    drop_unsent(session, NotificationKind.values, users=pks)
     return tell(
         (
             _message(
@@ -57,15 +65,28 @@ def call_off(session: FeedbackSession, *, now: datetime, to: Iterable[User] | No
                 sentence=f"“{session.name}” was cancelled; what you have answered is kept.",
                 button="Open Annotator",
                 path="/",
+                before=max(session.opens_at or now, now),
             )
-            for user in (_reviewers(session) if to is None else to)
+            for user in users
+            if user.pk not in uninvited
         ),
         now=now,
     )
 
 
-def tell_time(session: FeedbackSession, *, now: datetime) -> int:
-    """Tell the reviewers of another window, with a calendar file that replaces the earlier one."""
+def tell_time(session: FeedbackSession, *, now: datetime, ended_at: datetime | None) -> int:
+    """Tell the reviewers of another window, with a calendar file that replaces the earlier one.
+
+    Who has not been told of the earlier one yet is invited with the new one instead.
+
+    Args:
+        ended_at: When it would have ended before.
+    """
+    users = _reviewers(session)
+    pks = {user.pk for user in users}
+    uninvited = drop_unsent(session, [NotificationKind.SCHEDULED], users=pks)
+    drop_unsent(session, [NotificationKind.CHANGED], users=pks)
+    announce(session, now=now, to=[user for user in users if user.pk in uninvited])
     return tell(
         (
             _message(
@@ -76,8 +97,11 @@ def tell_time(session: FeedbackSession, *, now: datetime) -> int:
                 subject=f"New time: {session.name}",
                 sentence=f"“{session.name}” is now {_window(session)}.",
                 button="Open the session",
+                before=min(filter(None, (ended_at, session.closes_at)), default=None),
+                until=session.ends_at,
             )
-            for user in _reviewers(session)
+            for user in users
+            if user.pk not in uninvited
         ),
         now=now,
     )
@@ -95,6 +119,8 @@ def tell_own_time(session: FeedbackSession, reviewers: Iterable[Reviewer], *, no
                 subject=f"New time for you: {session.name}",
                 sentence=f"You can answer in “{session.name}” until {_time(session, session.closes_for(each.closes_at))}.",
                 button="Open the session",
+                before=session.closes_at,
+                until=session.ends_for(each.closes_at),
             )
             for each in reviewers
         ),
@@ -103,12 +129,21 @@ def tell_own_time(session: FeedbackSession, reviewers: Iterable[Reviewer], *, no
 
 
 def tell_opened(session: FeedbackSession, *, now: datetime) -> int:
-    """Tell the reviewers that they can begin."""
+    """Tell the reviewers that they can begin; that stands for an invitation that has not gone out yet."""
     batches = waiting_items(session)
-    return tell(
+    told = tell(
         (opening(session, user, items=batches.get(user.pk, 0)) for user in _reviewers(session)),
         now=now,
     )
+    opened = session.notifications.filter(
+        kind=NotificationKind.OPENED, status=Notification.Status.WAITING
+    )
+    drop_unsent(
+        session,
+        [NotificationKind.SCHEDULED],
+        users=set(opened.values_list("user_id", flat=True)),
+    )
+    return told
 
 
 def opening(session: FeedbackSession, user: User, *, items: int) -> Message:
@@ -121,6 +156,8 @@ def opening(session: FeedbackSession, user: User, *, items: int) -> Message:
         subject=f"Open now: {session.name}",
         sentence=f"“{session.name}” is open until {_time(session, session.closes_at)}, with {_items(items)} for you.",
         button="Start reviewing",
+        before=session.closes_at,
+        until=session.ends_at,
     )
 
 
@@ -139,6 +176,8 @@ def tell_half_time(session: FeedbackSession, *, now: datetime) -> int:
                 subject=f"Half the time is over: {session.name}",
                 sentence=f"Half the time of “{session.name}” is over and {_items(batches[user.pk])} wait for you.",
                 button="Start reviewing",
+                before=session.closes_at,
+                until=session.closes_at,
             )
             for user in idle
             if batches.get(user.pk)
@@ -166,6 +205,8 @@ def tell_last_hour(session: FeedbackSession, *, now: datetime) -> int:
                 subject=f"Last hour: {session.name}",
                 sentence=f"“{session.name}” closes for you at {_time(session, end)}, and {_items(batches[user.pk])} wait.",
                 button="Go on reviewing",
+                before=end,
+                until=end,
             )
             for user in _reviewers(session)
             if (end := last.get(user.pk)) and end - LAST_PART <= now < end
@@ -176,6 +217,7 @@ def tell_last_hour(session: FeedbackSession, *, now: datetime) -> int:
 
 def tell_moved(session: FeedbackSession, items: Mapping[User, int], *, now: datetime) -> int:
     """Tell people that so many items were added to their batches."""
+    ends = own_ends(session)
     return tell(
         (
             _message(
@@ -186,6 +228,8 @@ def tell_moved(session: FeedbackSession, items: Mapping[User, int], *, now: date
                 subject=f"More items: {session.name}",
                 sentence=f"{_items(many)} came to your batch in “{session.name}”.",
                 button="Open the session",
+                before=session.closes_for(ends.get(user.pk)),
+                until=session.ends_for(ends.get(user.pk)),
             )
             for user, many in items.items()
         ),
@@ -206,6 +250,8 @@ def remind(session: FeedbackSession, users: Iterable[User], *, now: datetime) ->
                 subject=f"Reminder: {session.name}",
                 sentence=f"{_items(batches[user.pk])} of “{session.name}” wait for you until {_time(session, session.closes_for(ends.get(user.pk)))}.",
                 button="Go on reviewing",
+                before=session.closes_for(ends.get(user.pk)),
+                until=session.ends_for(ends.get(user.pk)),
             )
             for user in users
             if batches.get(user.pk)
@@ -247,6 +293,8 @@ def _message(
     sentence: str,
     button: str,
     path: str = "",
+    before: datetime | None = None,
+    until: datetime | None = None,
 ) -> Message:
     return Message(
         user=user,
@@ -257,6 +305,8 @@ def _message(
         button=button,
         path=path or session_path(session),
         session=session,
+        before=before,
+        until=until,
     )
 
 

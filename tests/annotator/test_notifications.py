@@ -118,6 +118,7 @@ def test_another_time_replaces_the_entry_in_the_calendar(session, bob, lena):
 
 
 def test_a_called_off_session_is_taken_out_of_the_calendar(session, lena):
+    notifications.send_due(now=NOW)
     session_states.cancel_session(actor=lena, session=session, now=NOW)
     notifications.send_due(now=NOW)
 
@@ -131,13 +132,13 @@ def test_the_day_of_a_session_is_told_once_however_often_one_looks(session):
         for _ in range(2):
             session_clock.tick(now=NOW + timedelta(minutes=minutes))
 
+    # All of it would come too late in the mail of the next morning.
     assert subjects() == [
         "Feedback session: Tone of the answers",
         "Open now: Tone of the answers",
+        "Half the time is over: Tone of the answers",
         "Last hour: Tone of the answers",
     ]
-    # Half the time was over at 14:00; that waits for the digest of the next morning.
-    assert Notification.objects.get(kind=NotificationKind.HALF_TIME).status == Status.WAITING
 
 
 def test_who_has_done_everything_is_reminded_of_nothing(session, judge, traces, bob):
@@ -164,38 +165,129 @@ def test_a_session_without_reminders_sends_none(session, lena):
     assert not Notification.objects.filter(kind__in=["HALF_TIME", "LAST_HOUR"]).exists()
 
 
-def test_what_is_not_urgent_comes_in_one_digest(session, bob):
-    notifications.send_due(now=NOW)
-    for number in range(3):
-        session_mail.tell_moved(session, {bob: 2}, now=NOW + number * HOUR)
-    tomorrow = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)
+@pytest.fixture
+def later(judge: Judge, traces: list[Trace], bob: User, lena: User) -> FeedbackSession:
+    """Planned for the day after tomorrow and the one after that."""
+    return create_session(
+        judge=judge,
+        reviewers=[bob],
+        traces=traces,
+        actor=lena,
+        now=NOW,
+        name="Later",
+        opens_at=NOW + 48 * HOUR,
+        closes_at=NOW + 80 * HOUR,
+    )
 
-    assert notifications.send_due(now=tomorrow - HOUR) == 0
-    assert notifications.send_due(now=tomorrow) == 1
+
+TOMORROW = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)
+
+
+def test_what_is_not_urgent_comes_in_one_digest(later, bob):
+    for number in range(3):
+        session_mail.tell_moved(later, {bob: 2}, now=NOW + number * HOUR)
+
+    assert notifications.send_due(now=TOMORROW - HOUR) == 0
+    assert notifications.send_due(now=TOMORROW) == 1
 
     digest = mail.outbox[-1]
-    assert digest.subject == "3 things that happened"
+    assert digest.subject == "4 things that happened"
     assert digest.body.count("2 items came to your batch") == 3
+    assert notifications.send_due(now=TOMORROW + HOUR) == 0
 
 
-def test_who_wants_no_digest_is_told_at_once(session, bob):
-    Preferences.objects.create(user=bob, wants_digest=False)
+def test_an_invitation_in_a_digest_carries_its_calendar_file(later, judge, traces, bob, lena):
+    create_session(
+        judge=judge,
+        reviewers=[bob],
+        traces=traces,
+        actor=lena,
+        now=NOW,
+        opens_at=NOW + 50 * HOUR,
+        closes_at=NOW + 80 * HOUR,
+    )
+    notifications.send_due(now=TOMORROW)
+
+    (digest,) = mail.outbox
+    files = {event_of(content).start for _, content, _ in digest.attachments}
+    assert files == {NOW + 48 * HOUR, NOW + 50 * HOUR}
+
+
+def test_an_invitation_to_what_opens_before_the_next_digest_goes_at_once(session, later):
+    assert notifications.send_due(now=NOW) == 1
+    assert subjects() == ["Feedback session: Tone of the answers"]
+
+
+def test_a_digest_is_not_torn_however_much_is_due(later, bob, monkeypatch):
+    monkeypatch.setattr(notifications, "AT_ONCE", 2)
+    for number in range(5):
+        session_mail.tell_moved(later, {bob: 2}, now=NOW + number * HOUR)
+
+    assert notifications.send_due(now=TOMORROW) == 1
+    assert mail.outbox[-1].subject == "6 things that happened"
+
+
+def test_another_time_before_the_invitation_went_out_makes_one_invitation(later, bob, lena):
+    extend(actor=lena, session=later, closes_at=NOW + 90 * HOUR, now=NOW + HOUR)
+    notifications.send_due(now=TOMORROW)
+
+    (invitation,) = mail.outbox
+    assert invitation.subject == "Feedback session: Later"
+    assert "Saturday 07 March, 03:00" in invitation.body
+
+
+def test_who_was_not_invited_yet_is_not_told_that_it_is_called_off(later, lena):
+    session_states.cancel_session(actor=lena, session=later, now=NOW + HOUR)
+
+    assert notifications.send_due(now=TOMORROW) == 0
+
+
+def test_a_running_session_that_is_called_off_is_told_at_once(later, lena):
+    notifications.send_due(now=TOMORROW)
+    session_clock.tick(now=NOW + 49 * HOUR)
+    session_states.cancel_session(actor=lena, session=later, now=NOW + 50 * HOUR)
+    notifications.send_due(now=NOW + 50 * HOUR)
+
+    assert subjects()[-1] == "Cancelled: Later"
+
+
+def test_what_means_nothing_after_the_quiet_hours_is_not_sent(session, bob):
     notifications.send_due(now=NOW)
-    session_mail.tell_moved(session, {bob: 2}, now=NOW)
+    Preferences.objects.create(user=bob, quiet_from="09:00", quiet_until="23:00")
+    session_clock.tick(now=NOW + HOUR)
+    session_clock.tick(now=NOW + 8.5 * HOUR)
+    session_clock.tick(now=NOW + 14 * HOUR)
+
+    assert subjects() == ["Feedback session: Tone of the answers"]
+    told = dict(Notification.objects.values_list("kind", "status"))
+    assert told["LAST_HOUR"] == Status.OUTDATED
+    assert told["OPENED"] == Status.OUTDATED
+
+
+def test_who_wants_a_kind_at_once_gets_it_at_once(later, bob):
+    Preferences.objects.create(user=bob, timing={"MOVED": "AT_ONCE"})
+    session_mail.tell_moved(later, {bob: 2}, now=NOW)
 
     assert notifications.send_due(now=NOW) == 1
 
 
-def test_nothing_goes_out_in_quiet_hours(session, bob):
-    Preferences.objects.create(user=bob, time_zone="Asia/Tokyo")  # 18:00 there
-    session_mail.remind(session, [bob], now=NOW + 3 * HOUR)
+def test_who_wants_a_kind_in_the_digest_gets_it_there_unless_it_would_come_too_late(later, bob):
+    Preferences.objects.create(user=bob, timing={"OPENED": "DIGEST", "LAST_HOUR": "DIGEST"})
+    notifications.send_due(now=TOMORROW)
+    session_clock.tick(now=NOW + 48 * HOUR)
+    assert subjects() == ["Feedback session: Later"]
+    session_clock.tick(now=NOW + 79.5 * HOUR)
+    assert "Last hour: Later" in subjects()
 
-    notifications.send_due(now=NOW)
-    assert subjects() == ["Feedback session: Tone of the answers"]
-    notifications.send_due(now=NOW + 3 * HOUR)
-    assert len(mail.outbox) == 1
+
+def test_nothing_goes_out_in_quiet_hours(later, bob):
+    Preferences.objects.create(user=bob, time_zone="Asia/Tokyo", timing={"SCHEDULED": "NEVER"})
+    session_mail.remind(later, [bob], now=NOW + 3 * HOUR)  # 21:00 there
+
+    notifications.send_due(now=NOW + 12 * HOUR)
+    assert mail.outbox == []
     notifications.send_due(now=NOW + 13 * HOUR)  # 7:00 there
-    assert len(mail.outbox) == 2
+    assert subjects() == ["Reminder: Later"]
 
 
 def test_what_somebody_switched_off_is_not_told(session, bob):
@@ -226,7 +318,7 @@ def test_the_link_in_a_mail_switches_its_kind_off_without_signing_in(session, bo
     assert not Preferences.objects.exists()
     client.post(address)
 
-    assert Preferences.objects.get(user=bob).muted == ["SCHEDULED"]
+    assert Preferences.objects.get(user=bob).timing == {"SCHEDULED": "NEVER"}
     assert client.get(reverse("notification-off", args=["forged"])).status_code == 404
 
 

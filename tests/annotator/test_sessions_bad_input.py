@@ -11,7 +11,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.models import FeedbackSession, Judge, Team, User
+from annotator.models import FeedbackSession, Judge, NotificationKind, Team, User
 from tests.annotator.test_bad_input import ANSWERS, bounded, quoted, texts, undone
 from tests.factories import (
     create_experiment,
@@ -72,8 +72,8 @@ def _forms(session: FeedbackSession, user: User) -> dict[str, dict[str, Any]]:
             "action": "on", "rule-every_days": "7", "rule-items": "5", "rule-window_hours": "5", "rule-random_share": "50",
         },
         reverse("settings-notifications"): {
-            "kinds": "OPENED", "wants_digest": "on", "digest_at": "08:00", "quiet_from": "20:00", "quiet_until": "07:00",
-            "time_zone": "Asia/Tokyo",
+            **{kind: "DIGEST" for kind in NotificationKind if kind != "WORKER_DOWN"},
+            "digest_at": "08:00", "quiet_from": "20:00", "quiet_until": "07:00", "time_zone": "Asia/Tokyo",
         },
     }  # fmt: skip
 
