@@ -59,6 +59,20 @@ def role_required(role: Role | str) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
+def operator_required(view: View[P]) -> View[P]:
+    """Answer 403 to users who do not operate the installation: what concerns all teams is no team's to change."""
+
+    @wraps(view)
+    def guarded(request: AuthedRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_staff:
+            raise PermissionDenied(
+                "This concerns every team, so only the operators of this installation (staff) can do it."
+            )
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 def require_settler(user: User, judge: Judge) -> None:
     """Refuse a user who may not settle the judge's labels.
 

@@ -27,6 +27,8 @@ class ModelCall:
         base_url: Address of an own or proxy server, or None for the provider's.
         extra_headers: HTTP headers to send along; a value `env:NAME` stands for that environment variable.
         nonce: Tells samples of an otherwise identical call apart; sent as `seed`.
+        longest_answer: Tokens at which the provider is to cut the answer, because no more money is set aside for it; no
+            part of what is asked, and so not of the key.
         purpose: Whether a judge or an optimizer asks; or that the answer is to be the embeddings of the messages, a JSON
             list of vectors.
     """
@@ -38,6 +40,7 @@ class ModelCall:
     base_url: str | None = None
     extra_headers: Mapping[str, str] = field(default_factory=dict)
     nonce: int | None = None
+    longest_answer: int | None = None
     purpose: Literal["judge", "reflection", "embedding"] = "judge"
 
     def key(self) -> str:

@@ -53,8 +53,8 @@ class Gateway:
         max_attempts: How often one call is sent at most, when the failure is one that may pass.
         answers: Keeps answers; a call whose answer is there is not sent.
         max_calls: Answers that may be bought in all; None for no bound.
-        max_cost: US dollars that may be spent in all; None for no bound. A call is begun only if what it may cost at most
-            is still there, so the bound holds as long as no answer is longer than its `max_tokens`.
+        max_cost: US dollars that may be spent in all; None for no bound. What a call may cost is set aside before it is
+            begun, and the provider is told the longest answer that pays for.
         cancelled: Tells whether to stop. Asked before each call and ten times a second by each waiting thread, so
             it has to be cheap.
         on_reply: Called after each answer, in the thread that asked.
@@ -160,9 +160,9 @@ class Gateway:
         return vectors
 
     def _buy(self, call: ModelCall) -> Reply:
-        with self._purse.paying_for(call, price_of) as payment:
-            payment.reply = self._send_with_retries(call)
-        return payment.reply
+        with self._purse.paying_for(call, price_of, self._raise_if_cancelled) as payment:
+            reply = payment.reply = self._send_with_retries(payment.call)
+        return reply
 
     def _send_with_retries(self, call: ModelCall) -> Reply:
         for attempt in range(1, self._max_attempts + 1):
@@ -242,9 +242,9 @@ class Allowance(Gateway):
             return reply
 
     def _count(self, call: ModelCall) -> Reply:
-        with self._purse.paying_for(call, price_of) as payment:
-            payment.reply = self._whole.complete(call)
-        return payment.reply
+        with self._purse.paying_for(call, price_of, self._raise_if_cancelled) as payment:
+            reply = payment.reply = self._whole.complete(payment.call)
+        return reply
 
 
 class _Slots:

@@ -102,6 +102,9 @@ def _ask(call: ModelCall, answer_format: str, timeout_s: float) -> Reply:
     params = {**call.inference_params, **_response_format(call, answer_format)}
     if call.nonce is not None:
         params["seed"] = call.nonce
+    if call.longest_answer:
+        bound = "max_completion_tokens" if "max_completion_tokens" in params else "max_tokens"
+        params[bound] = min(params.get(bound) or call.longest_answer, call.longest_answer)
     if ("claude" in name or provider == "anthropic") and "max_completion_tokens" not in params:
         params.setdefault("max_tokens", _ANTHROPIC_MAX_TOKENS[call.purpose])
     if provider == "openai" and call.base_url:
@@ -196,7 +199,8 @@ def _cost(model: str, response: Any) -> float | None:
     entered = entered_price(model)
     if entered is not None:
         asked, answered = response.usage.prompt_tokens or 0, response.usage.completion_tokens or 0
-        return asked * entered[0] + answered * entered[1]
+        # A server that counts no tokens has not answered for nothing.
+        return asked * entered[0] + answered * entered[1] if asked or answered else None
     price = price_of(model)
     if price is None or price == (0.0, 0.0):
         return price and 0.0

@@ -1,4 +1,4 @@
-"""Prices of models: entered by admins, and made known to this process before it asks models or estimates."""
+"""Prices of models: entered by operators for all teams, and made known to this process before it asks models or estimates."""
 
 from __future__ import annotations
 

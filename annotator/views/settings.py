@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from annotator.http import AuthedRequest
-from annotator.models import Judge, ModelPrice, Role
-from annotator.permissions import highest_role, role_required
+from annotator.models import Judge, ModelPrice
+from annotator.permissions import operator_required
 from annotator.services import prices as price_service
 from annotator.services.prices import PriceError
 from annotator.views.judge_forms import dress
@@ -38,9 +38,9 @@ def settings_models(request: AuthedRequest) -> HttpResponse:
 
 
 @require_POST
-@role_required(Role.ADMIN)
+@operator_required
 def price_save(request: AuthedRequest) -> HttpResponse:
-    """Enter what a model costs."""
+    """Enter what a model costs, for all teams."""
     form = PriceForm(request.POST)
     if form.is_valid():
         try:
@@ -71,13 +71,13 @@ def _models_page(request: AuthedRequest, form: PriceForm) -> HttpResponse:
         ],
         "prices": ModelPrice.objects.order_by("model"),
         "form": form,
-        "may_admin": highest_role(request.user) == Role.ADMIN,
+        "may_set_prices": request.user.is_staff,
     }
     return render(request, "settings/models.html", ctx, status=422 if form.is_bound else 200)
 
 
 @require_POST
-@role_required(Role.ADMIN)
+@operator_required
 def price_remove(request: AuthedRequest, pk: int) -> HttpResponse:
     """Go by the list that comes with LiteLLM again."""
     price = get_object_or_404(ModelPrice, pk=pk)

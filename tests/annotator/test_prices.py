@@ -1,4 +1,4 @@
-"""Prices of models: entered by admins, before the list's, for costs, budgets and estimates."""
+"""Prices of models: entered by operators for all teams, before the list's, for costs, budgets and estimates."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from django.test import Client
 from django.urls import reverse
 
 from annotator.demo.http_stub import StubServer
-from annotator.models import ActivityLog, ModelPrice, User
+from annotator.models import ActivityLog, ModelPrice, Team, User
 from annotator.services import prices
 from annotator.services.prices import PriceError
 from judges.calls import ModelCall
 from judges.llm import Gateway
 from judges.prices import enter_prices, listed_price
 from judges.providers import price_of
+from tests.factories import create_user
 
 pytestmark = pytest.mark.django_db
 FILLED = {"model": "openai:/ours", "input_per_million": "2", "output_per_million": "8"}
+
+
+@pytest.fixture
+def otto(team: Team) -> User:
+    """An operator of the installation, who is no team's admin."""
+    return create_user(username="otto", team=team, is_staff=True)
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +36,10 @@ def _none_entered() -> Iterator[None]:
     enter_prices({})
 
 
-def test_an_admin_enters_a_price_changes_it_and_goes_by_the_list_again(
-    client: Client, adam: User
+def test_an_operator_enters_a_price_changes_it_and_goes_by_the_list_again(
+    client: Client, otto: User
 ) -> None:
-    client.force_login(adam)
+    client.force_login(otto)
     client.post(reverse("price-save"), FILLED)
     response = client.post(
         reverse("price-save"), FILLED | {"model": "openai/ours", "input_per_million": "3"}
@@ -57,23 +64,26 @@ def test_an_admin_enters_a_price_changes_it_and_goes_by_the_list_again(
     ],
 )
 def test_a_wrong_price_is_refused_beside_its_field(
-    client: Client, adam: User, change: dict[str, str], sentence: str
+    client: Client, otto: User, change: dict[str, str], sentence: str
 ) -> None:
-    client.force_login(adam)
+    client.force_login(otto)
     response = client.post(reverse("price-save"), FILLED | change)
     assert response.status_code == 422
     assert sentence in response.content.decode()
     assert not ModelPrice.objects.exists()
 
 
-def test_only_admins_enter_and_remove_prices(client: Client, adam: User, lena: User) -> None:
+def test_no_teams_admin_sets_prices_for_the_others(client: Client, adam: User, otto: User) -> None:
     price = prices.save_price(
-        actor=adam, model="openai:/ours", input_per_million=1, output_per_million=1
+        actor=otto, model="openai:/ours", input_per_million=1, output_per_million=1
     )
-    client.force_login(lena)
+    client.force_login(adam)
     assert client.post(reverse("price-save"), FILLED).status_code == 403
     assert client.post(reverse("price-remove", args=[price.pk])).status_code == 403
-    assert "Save the price" not in client.get(reverse("settings-models")).content.decode()
+    page = client.get(reverse("settings-models")).content.decode()
+    assert "openai:/ours" in page
+    assert "only its operators (staff) set them" in page
+    assert "Save the price" not in page
 
 
 def test_a_price_out_of_bounds_is_named(adam: User) -> None:

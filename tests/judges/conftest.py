@@ -10,6 +10,7 @@ import pytest
 
 from annotator.demo.http_stub import StubServer
 from judges import InstructionsJudge, make_judge, providers
+from judges.calls import ModelCall
 
 
 def answer(result: Any, rationale: str = "Because.") -> str:
@@ -42,5 +43,15 @@ def judge(stub: StubServer) -> InstructionsJudge:
         instructions="Is {{ outputs }} a polite answer to {{ inputs }}?",
         model="openai:/gpt-4.1-mini",
         feedback_value_type=bool,
+        base_url=stub.base_url,
+    )
+
+
+@pytest.fixture
+def call(stub: StubServer) -> ModelCall:
+    """A question to the stub."""
+    return ModelCall(
+        model="openai:/gpt-4.1-mini",
+        messages=({"role": "user", "content": "Hello"},),
         base_url=stub.base_url,
     )
