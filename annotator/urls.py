@@ -132,6 +132,7 @@ urlpatterns = [
     ),
     # a reviewer's batch in a feedback session
     path("batches/", batch_views.batch_list, name="batch-list"),
+    path("sessions/offline.js", batch_views.offline_worker, name="offline-worker"),
     path("sessions/<int:pk>/review/", batch_views.batch_review, name="batch-review"),
     path("sessions/<int:pk>/review/more/", batch_views.batch_more, name="batch-more"),
     path("sessions/<int:pk>/review/undo/", batch_views.batch_undo, name="batch-undo"),

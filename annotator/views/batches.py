@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
 
 from annotator.http import AuthedRequest, render_either
@@ -46,6 +47,14 @@ class BatchRow:
     seconds: int
     is_running: bool
     until: datetime | None
+
+
+@cache_control(no_cache=True)
+@require_safe
+def offline_worker(request: AuthedRequest) -> HttpResponse:
+    """The service worker of the review screen: from here, because it may only serve what lies beside it."""
+    script = "batches/offline_worker.js"
+    return render(request, script, content_type="text/javascript; charset=utf-8")
 
 
 @require_safe

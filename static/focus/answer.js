@@ -1,7 +1,7 @@
 // Choosing, checking, submitting. One key is one answer where one choice is all that is asked.
 import { activeSeconds } from "./hold.js";
 import { forget, keepAsDraft, save } from "./drafts.js";
-import { addressOf, answerForm, ask, hear, hit, newId, place, screen, tell } from "./page.js";
+import { addressOf, answerForm, ask, hear, hit, newId, parse, place, screen, tell } from "./page.js";
 import { enqueue, waiting } from "./queue.js";
 import { goNext, go, markState, wishAhead } from "./screen.js";
 import { say } from "./words.js";
@@ -95,7 +95,7 @@ function onSent({ entry, html }) {
   const form = answerForm();
   const isHere = form.dataset.step === entry.step && form.dataset.judge === entry.judge;
   place(html);
-  const result = new DOMParser().parseFromString(html, "text/html").getElementById("focus-result")?.dataset;
+  const result = parse(html).getElementById("focus-result")?.dataset;
   if (!result) return;
   say(result.text, result.at);
   if (new URLSearchParams(entry.body).has("about")) { if (isHere) void go(addressOf(form), { isReplacing: true }); return; }

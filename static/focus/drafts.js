@@ -1,5 +1,5 @@
 // What was typed and not submitted: with the server after two seconds of silence, and in this browser until then.
-import { addressOf, answerForm, ask, hear, isSignedOut, screen } from "./page.js";
+import { addressOf, answerForm, ask, hear, isSignedOut, screen, tell } from "./page.js";
 import { onItsWay } from "./queue.js";
 import { say } from "./words.js";
 
@@ -37,6 +37,7 @@ export async function save(form = answerForm()) {
     const response = await ask(addressOf(form), { body: new URLSearchParams(data).toString() });
     if (!response.ok || isSignedOut(response)) throw new TypeError(`status ${response.status}`);
     if (localStorage.getItem(where(form.dataset)) === kept) localStorage.removeItem(where(form.dataset));
+    tell("draft:saved", { address: addressOf(form) });
     if (form.isConnected && !isDirty) say("Draft saved", new Date());
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;

@@ -30,9 +30,11 @@ export function ask(address, { body, ahead = false } = {}) {
 
 export const isSignedOut = (response) => response.redirected && new URL(response.url).pathname === "/login/";
 
+export const parse = (html) => new DOMParser().parseFromString(html, "text/html");
+
 // Put the parts that came in the place of those with the same id; the others are for a page left already.
 export function place(html) {
-  const parts = new DOMParser().parseFromString(html, "text/html").body;
+  const parts = parse(html).body;
   for (const part of [...parts.children]) document.getElementById(part.id)?.replaceWith(part);
 }
 

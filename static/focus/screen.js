@@ -1,6 +1,7 @@
 // The next item is there before one asks: fetched while this one is read, and put in its place without a new page.
-import { answerForm, ask, hear, isSignedOut, place, screen, tell } from "./page.js";
-import { waiting } from "./queue.js";
+import { answerForm, ask, hear, isSignedOut, parse, place, screen, tell } from "./page.js";
+import { isKeptPage, keepAhead, keepStep, keptParts, keptStep } from "./offline.js";
+import { onItsWay, waiting } from "./queue.js";
 import { unseen } from "./verdicts.js";
 import { say } from "./words.js";
 
@@ -67,6 +68,7 @@ function fetchAhead() {
   for (const address of following().slice(0, AHEAD)) {
     if (!ahead.has(address)) expect(address, fetchStep(address, { ahead: true }));
   }
+  void Promise.allSettled(ahead.values()).then(() => keepAhead(following(), fetchStep));
 }
 
 function expect(address, coming) {
@@ -97,11 +99,20 @@ function take(pk, html) {
 }
 
 async function fetchStep(address, options) {
-  const response = await ask(address, options);
+  let response;
+  try {
+    response = await ask(address, options);
+  } catch (error) {
+    const html = error instanceof TypeError && (await keptStep(address));
+    if (html) return html;
+    throw error;
+  }
   if (isSignedOut(response) || !response.ok || new URL(response.url).pathname !== new URL(address, location.href).pathname) {
     throw new RangeError(response.url); // no item: the whole page has to be opened
   }
-  return response.text();
+  const html = await response.text();
+  void keepStep(address, html);
+  return html;
 }
 
 export async function go(address, { isSubmitted = false, isReplacing = false } = {}) {
@@ -113,7 +124,7 @@ export async function go(address, { isSubmitted = false, isReplacing = false } =
     ahead.delete(address);
     const html = await coming;
     if (old !== answerForm()) return; // somebody was quicker
-    const isSameTrace = new DOMParser().parseFromString(html, "text/html").querySelector("[data-answer]").dataset.step === old.dataset.step;
+    const isSameTrace = parse(html).querySelector("[data-answer]").dataset.step === old.dataset.step;
     const scroll = scrollY;
     tell("step:leave", { form: old, isSubmitted });
     place(html);
@@ -142,6 +153,25 @@ function start({ isFirst }) {
   tell("step:start", { isFirst });
   if (!isFirst) document.querySelector(".focus-title").focus({ preventScroll: true });
   fetchAhead();
+}
+
+// The page comes from this browser, as it was some items ago: put the list right, and the item of the address in its place.
+async function startKept() {
+  place(await keptParts());
+  for (const { step, judge, state } of waiting()) markState(step, judge, state);
+  const here = parse(await keptStep(location.href)).querySelector("[data-answer]");
+  const isAnswered = here && onItsWay(here.dataset);
+  for (const address of isAnswered ? [...following(), location.href] : [location.href, ...following()]) {
+    if (!(await keptStep(address))) continue;
+    await go(address, { isReplacing: true });
+    delete screen().dataset.kept;
+    document.querySelector(".focus-title").focus({ preventScroll: true });
+    history.replaceState({}, "", address);
+    return;
+  }
+  delete screen().dataset.kept;
+  start({ isFirst: true });
+  say("Offline; no more items are kept here. Reload when the connection is back");
 }
 
 function filter(name) {
@@ -196,6 +226,7 @@ export function startScreen() {
     if (after === "panel" && entry.step === step && entry.judge === judge) isLeaving = false;
     else goNext({ isSubmitted: true });
   });
+  if (isKeptPage) { void startKept(); return; }
   for (const { step, judge, state } of waiting()) markState(step, judge, state);
   start({ isFirst: true });
   // It was answered before the page was left, and the server has yet to hear of it.

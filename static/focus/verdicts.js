@@ -1,6 +1,6 @@
 // Where the verdict is shown after the answer, an answer on its way has none to show yet: one goes on, and comes back for
 // the look when it has arrived. Until then the list marks the item.
-import { answerForm, hear, screen } from "./page.js";
+import { answerForm, hear, parse, screen } from "./page.js";
 import { onItsWay } from "./queue.js";
 
 const where = () => `annotator.looks.${screen().dataset.person}.${screen().dataset.session}`;
@@ -23,11 +23,19 @@ function mark() {
   }
 }
 
+function isAsSent(form, { body }) {
+  const [now, sent] = [new FormData(form), new URLSearchParams(body)];
+  return ["value", "rationale"].every((field) => (now.get(field) ?? "") === (sent.get(field) ?? ""));
+}
+
 function offerToGoOn() {
   const form = answerForm();
   const panel = panelOf(document, form.dataset);
   const later = panel?.querySelector("template[data-panel-later]");
-  if (!later || !onItsWay(form.dataset) || asksForALook(panel)) return;
+  const entry = onItsWay(form.dataset);
+  if (!later || !entry) return;
+  if (isAsSent(form, entry)) delete form.dataset.changing; // Enter goes on then
+  if (asksForALook(panel)) return;
   panel.replaceChildren(later, later.content.cloneNode(true));
   panel.hidden = false;
   if (!document.activeElement?.matches("textarea, input:not([type=radio])")) {
@@ -40,7 +48,7 @@ function onSent({ entry, html }) {
   const { dataset } = answerForm();
   const isHere = dataset.step === step && dataset.judge === judge;
   const others = unseen().filter((look) => look.step !== step || look.judge !== judge);
-  const isToBeSeen = !isHere && asksForALook(panelOf(new DOMParser().parseFromString(html, "text/html"), entry));
+  const isToBeSeen = !isHere && asksForALook(panelOf(parse(html), entry));
   keep(isToBeSeen ? [...others, { step, judge, address }] : others);
 }
 

@@ -116,6 +116,7 @@ RULES = {
     "run-reject": Rule(needs=POST_AS_ADMIN, about="run"),
     "notification-off": Rule(about="secret"),
     "batch-list": Rule(),
+    "offline-worker": Rule(),
     "batch-review": Rule(about="session"),
     "batch-more": Rule(needs=POST_AS_EXPERT, about="session"),
     "batch-undo": Rule(needs=POST_AS_EXPERT, about="session"),
