@@ -94,8 +94,9 @@ function takeWhatCame(html) {
 function take(pk, html) {
   const wish = wished.get(pk);
   wished.delete(pk);
-  const brought = new DOMParser().parseFromString(html, "text/html").querySelector(`[data-ahead="${pk}"]`);
-  wish?.resolve(brought?.innerHTML ?? fetchStep(wish.address, { ahead: true }));
+  const brought = parse(html).querySelector(`[data-ahead="${pk}"]`)?.innerHTML;
+  if (brought) void keepStep(wish.address, brought);
+  wish?.resolve(brought ?? fetchStep(wish.address, { ahead: true }));
 }
 
 async function fetchStep(address, options) {
