@@ -110,7 +110,7 @@ def test_what_is_kept_goes_with_whoever_signs_out_or_comes(
             page.goto(f"{live_server.url}{reverse('admin:login')}")
         expect_nothing_kept(page)
         context.set_offline(True)
-        with pytest.raises(Error, match="ERR_(FAILED|INTERNET_DISCONNECTED)"):
+        with pytest.raises(Error, match=r"ERR_(FAILED|INTERNET_DISCONNECTED)"):
             page.goto(address)
         context.set_offline(False)
 
