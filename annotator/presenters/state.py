@@ -40,7 +40,7 @@ class StateChip:
 
 
 def judge_state(
-    kappa: Figure, *, judge: Judge, checked_at: datetime | None, now: datetime
+    kappa: Figure, *, judge: Judge, checked_at: datetime | None, now: datetime, problem: str = ""
 ) -> StateChip:
     """Whether the version in use was checked against enough labels, lately, and did well.
 
@@ -49,6 +49,7 @@ def judge_state(
         judge: Whose floor and staleness count.
         checked_at: When the newest of these labels was settled.
         now: The time to measure age from.
+        problem: Why the last round of checks could not be made; empty where it could.
     """
     if kappa.n < LEAST_CHECKED:
         have = (
@@ -76,6 +77,10 @@ def judge_state(
             kind="warn",
             text="stale",
             why=f"Nobody has checked it for more than {judge.stale_after_days} days.",
+        )
+    if problem:
+        return StateChip(
+            kind="warn", text="stale", why=f"The last round of checks could not be made: {problem}"
         )
     return StateChip(
         kind="good", text="good", why="Checked lately, and it agrees with the experts."

@@ -199,6 +199,16 @@ def candidates(
     ]
 
 
+def verdicts_nobody_checked(session: FeedbackSession, *, until: datetime) -> list[int]:
+    """Traces from before, of which the session's judge has said something and nobody else, in no other session."""
+    found = facts(_first_judge(session), until=until, but=session)
+    return [
+        fact.trace
+        for fact in found
+        if fact.verdict is not None and not fact.reviewed and not fact.is_taken
+    ]
+
+
 def drawn(
     frame: Sequence[Candidate],
     *,

@@ -24,7 +24,13 @@ from annotator.models import (
 )
 from annotator.models.feedback import AssessmentQuerySet
 from annotator.services import log, notifications
-from annotator.services.drift_rounds import CheckedRound, chart_of, kappa_of_current, rounds_of
+from annotator.services.drift_rounds import (
+    CheckedRound,
+    baselines_of,
+    chart_of,
+    kappa_of_current,
+    rounds_of,
+)
 from annotator.services.notifications import Message
 
 LEAST_CHECKED = 10
@@ -188,16 +194,16 @@ def _out_of_control(version: JudgeVersion, point: ControlPoint, evidence: str) -
 def _model_findings(
     judge: Judge, version: JudgeVersion, rounds: Sequence[CheckedRound]
 ) -> list[_Finding]:
-    checked = [each.round.version for each in rounds]
+    checked = {*baselines_of(judge), *(each.round.version for each in rounds)}
     findings = []
     if checked and version.number not in checked:
-        before = judge.versions.filter(number=checked[-1]).first()
+        before = judge.versions.filter(number=max(checked)).first()
         if before is not None and before.model != version.model:
             findings.append(
                 _Finding(
                     kind=Kind.MODEL_CHANGED,
                     evidence=f"version {version.number}",
-                    text=f"Version {version.number} asks {version.model}, the version that was checked last asked {before.model}: nobody has checked the new one yet.",
+                    text=f"Version {version.number} asks {version.model}, the version that was checked last asked {before.model}: neither a held-out test nor a round has checked the new one yet.",
                     figures={"before": before.model, "now": version.model},
                 )
             )

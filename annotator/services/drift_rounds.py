@@ -90,7 +90,7 @@ def rounds_of(judge: Judge) -> list[CheckedRound]:
 def chart_of(judge: Judge, rounds: Sequence[CheckedRound] | None = None) -> list[ControlPoint]:
     """The rounds against their control limits."""
     rounds = rounds_of(judge) if rounds is None else rounds
-    return control_chart([each.round for each in rounds], _baselines(judge))
+    return control_chart([each.round for each in rounds], baselines_of(judge))
 
 
 def kappa_of_current(judge: Judge, rounds: Sequence[CheckedRound]) -> Figure:
@@ -161,7 +161,7 @@ def _by_version(
     return by_version
 
 
-def _baselines(judge: Judge) -> dict[int, tuple[Tally, dict[Side, Tally]]]:
+def baselines_of(judge: Judge) -> dict[int, tuple[Tally, dict[Side, Tally]]]:
     """What the held-out tests of alignment runs said of each version."""
     known: dict[int, tuple[Tally, dict[Side, Tally]]] = {}
     runs = judge.runs.filter(status=WorkStatus.SUCCEEDED).exclude(

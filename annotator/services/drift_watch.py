@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -29,7 +29,9 @@ def watch(
     every_days: int = 7,
     window_hours: int = 72,
 ) -> StandingRule:
-    """Have these experts check a random sample of the judge's new traces, blind, every so many days.
+    """Have these experts check a random sample of the judge's verdicts, blind, every so many days.
+
+    New traces come first; where they are too few, earlier verdicts that nobody has looked at.
 
     A judge has one watch: a second call changes people and numbers, the rounds there were stay.
 
@@ -81,6 +83,14 @@ def stop(*, actor: User, judge: Judge) -> None:
                 team=judge.experiment.team,
                 name=judge.name,
             )
+
+
+def problems(judges: Iterable[Judge]) -> dict[int, str]:
+    """Why the last round of each judge could not be made, by the judge's pk; only of those where it could not."""
+    rules = StandingRule.objects.filter(
+        template__goal=Goal.DRIFT, template__session_judges__judge__in=judges, is_active=True
+    ).exclude(last_problem="")
+    return dict(rules.values_list("template__session_judges__judge", "last_problem"))
 
 
 def rules_of(judge: Judge) -> QuerySet[StandingRule]:

@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from alignment.sampling import LEAST_RANDOM_SHARE, Candidate, Sample
 from annotator.models import FeedbackSession, Goal, SessionStatus, StandingRule, User
 from annotator.services import candidates, log
 from annotator.services.drift_rounds import ask_for_verdicts
 from annotator.services.session_checks import SessionError
 from annotator.services.session_states import schedule_session
 from annotator.services.sessions import Pick, copy_session, set_items, update_session
+
+NEW, EARLIER = "new traces", "earlier verdicts"
 
 
 def set_rule(
@@ -103,12 +106,7 @@ def _make(rule: StandingRule, now: datetime) -> FeedbackSession | None:
 def _filled(rule: StandingRule, now: datetime) -> FeedbackSession:
     template = rule.template
     session = copy_session(actor=None, session=template)
-    frame = candidates.candidates(session, since=rule.since, until=now)
-    if not frame:
-        raise SessionError("No new traces came since the last session.")
-    sample = candidates.drawn(
-        frame, size=rule.items, random_share=rule.random_share, seed=secrets.randbits(32)
-    )
+    sample = _sample(rule, session, now)
     update_session(
         actor=None,
         session=session,
@@ -134,3 +132,29 @@ def _filled(rule: StandingRule, now: datetime) -> FeedbackSession:
     if session.goal == Goal.DRIFT:
         ask_for_verdicts(session)
     return session
+
+
+def _sample(rule: StandingRule, session: FeedbackSession, now: datetime) -> Sample:
+    """New traces; for a check of verdicts also earlier ones that nobody has looked at, where the new ones are too few.
+
+    Raises:
+        SessionError: when there is nothing to draw from.
+    """
+    seed = secrets.randbits(32)
+    new = candidates.candidates(session, since=rule.since, until=now)
+    if session.goal != Goal.DRIFT or len(new) >= rule.items:
+        if not new:
+            raise SessionError("No new traces came since the last session.")
+        return candidates.drawn(new, size=rule.items, random_share=rule.random_share, seed=seed)
+    frame = [Candidate(item=each.item, stratum=NEW) for each in new]
+    frame += [
+        Candidate(item=trace, stratum=EARLIER)
+        for trace in candidates.verdicts_nobody_checked(session, until=rule.since)
+    ]
+    if not frame:
+        raise SessionError(
+            "No new traces came, and every earlier verdict has been looked at: there is nothing to check."
+        )
+    return candidates.drawn(
+        frame, size=rule.items, random_share=LEAST_RANDOM_SHARE, weights={NEW: 1.0}, seed=seed
+    )

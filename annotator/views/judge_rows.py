@@ -15,6 +15,7 @@ from alignment.readiness import TraceState, readiness
 from annotator.models import AlignmentRun, Assessment, Judge, Label
 from annotator.presenters.state import Meter, StateChip, judge_state, meter
 from annotator.presenters.words import FigureView, kappa_view
+from annotator.services import drift_watch
 from annotator.services.agreement import learnt_from
 from judges.values import Value
 
@@ -43,10 +44,14 @@ class _Labelled:
 def judge_rows(judges: Sequence[Judge], *, now: datetime) -> list[JudgeRow]:
     """State, readiness and agreement of each judge; a few queries for all of them."""
     labelled = _labelled(judges)
-    return [_row(judge, labelled[judge.pk], now=now) for judge in judges]
+    problems = drift_watch.problems(judges)
+    return [
+        _row(judge, labelled[judge.pk], now=now, problem=problems.get(judge.pk, ""))
+        for judge in judges
+    ]
 
 
-def _row(judge: Judge, labelled: list[_Labelled], *, now: datetime) -> JudgeRow:
+def _row(judge: Judge, labelled: list[_Labelled], *, now: datetime, problem: str) -> JudgeRow:
     kappa = Figure(value=None, n=0, why="The judge has no version yet.")
     progress = None
     if judge.current_version is not None:
@@ -71,7 +76,7 @@ def _row(judge: Judge, labelled: list[_Labelled], *, now: datetime) -> JudgeRow:
     checked_at = max((each.settled_at for each in labelled), default=None)
     return JudgeRow(
         judge=judge,
-        state=judge_state(kappa, judge=judge, checked_at=checked_at, now=now),
+        state=judge_state(kappa, judge=judge, checked_at=checked_at, now=now, problem=problem),
         meter=progress,
         kappa=kappa_view("Agreement", kappa),
     )

@@ -31,6 +31,7 @@ from annotator.presenters.state import judge_state, meter
 from annotator.presenters.visibility import outlier_views, visibility_view
 from annotator.presenters.words import figure_from, is_demo_model, kappa_view, number
 from annotator.services import agreement as agreement_service
+from annotator.services import drift_watch
 from annotator.services import judges as judge_service
 from annotator.services.agreement import Agreement, VersionAgreement
 from annotator.services.first_answers import outliers_of, split_agreement
@@ -171,7 +172,13 @@ def judge_context(request: AuthedRequest, judge: Judge, *, tab: str) -> dict[str
         "agreement": agreement,
         "kappa": kappa_view("Agreement with the experts", kappa),
         "checked_at": checked_at,
-        "state": judge_state(kappa, judge=judge, checked_at=checked_at, now=timezone.now()),
+        "state": judge_state(
+            kappa,
+            judge=judge,
+            checked_at=checked_at,
+            now=timezone.now(),
+            problem=drift_watch.problems([judge]).get(judge.pk, ""),
+        ),
         **(_readiness_context(judge) if version else {"meter": None}),
         "live_run": live_run(judge),
         "is_demo": version is not None and is_demo_model(version.model),

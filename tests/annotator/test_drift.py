@@ -15,16 +15,14 @@ from annotator.models import (
     DriftAlarm,
     FeedbackSession,
     Judge,
-    JudgeJob,
     Notification,
     Team,
     User,
     Visibility,
 )
-from annotator.services import drift, drift_watch, session_clock, session_states
+from annotator.services import drift, session_states
 from annotator.services.drift_rounds import chart_of, rounds_of
 from annotator.services.judges import edit_judge, update_settings
-from annotator.services.session_checks import SessionError
 from judges.values import ValueKind, ValueType
 from tests.annotator.run_rows import create_run
 from tests.factories import (
@@ -184,6 +182,16 @@ def test_another_model_asks_for_a_check(judge: Judge, alice: User, adam: User) -
     assert "demo:/judge" in alarm.text
 
 
+def test_another_model_than_the_one_that_was_tested_asks_for_a_check_without_any_round(
+    judge: Judge, adam: User
+) -> None:
+    assert drift.look(judge=judge) == []
+    _edit(judge, adam, model="openai:/other")
+    (alarm,) = drift.look(judge=judge)
+    assert alarm.kind == "MODEL_CHANGED"
+    assert "neither a held-out test nor a round" in alarm.text
+
+
 def test_a_provider_that_answers_with_another_model_under_the_same_name_is_noticed(
     judge: Judge,
 ) -> None:
@@ -233,59 +241,3 @@ def test_the_same_evidence_cannot_stand_twice(judge: Judge) -> None:
     DriftAlarm.objects.create(**row)
     with pytest.raises(IntegrityError), transaction.atomic():
         DriftAlarm.objects.create(**row)
-
-
-# --- The standing sample
-
-
-def test_a_watch_makes_blind_rounds_of_random_new_traces_and_has_them_judged(
-    judge: Judge, lena: User, alice: User
-) -> None:
-    rule = drift_watch.watch(actor=lena, judge=judge, reviewers=[alice], items=5, every_days=7)
-    traces = [create_trace(experiment=judge.experiment) for _ in range(12)]
-    judged = {create_verdict(judge=judge, trace=trace).trace_id for trace in traces[:4]}
-    session_clock.tick(now=rule.next_at)
-    round_ = FeedbackSession.objects.get(rule=rule)
-    assert (round_.goal, round_.status, round_.visibility) == ("DRIFT", "OPEN", "BLIND")
-    assert round_.items.count() == 5
-    (job,) = JudgeJob.objects.all()
-    asked = {pk for shard in job.shards.all() for pk in shard.trace_pks}
-    assert asked == set(round_.items.values_list("trace_id", flat=True)) - judged
-
-
-def test_the_end_of_a_round_has_the_judge_looked_at(judge: Judge, lena: User, alice: User) -> None:
-    rule = drift_watch.watch(actor=lena, judge=judge, reviewers=[alice], items=10)
-    for number in range(10):
-        trace = create_trace(experiment=judge.experiment)
-        create_verdict(judge=judge, trace=trace, value="good" if number % 2 else "poor")
-    session_clock.tick(now=rule.next_at)
-    round_ = FeedbackSession.objects.get(rule=rule)
-    for item in round_.items.select_related("trace"):
-        verdict = Assessment.objects.verdicts().get(trace=item.trace)
-        opposite = "poor" if verdict.value == "good" else "good"
-        place = assignment_of(user=alice, session=round_, trace=item.trace)
-        answer(user=alice, assignment=place, judge=judge, value=opposite)
-    assert round_.ends_at is not None
-    session_clock.tick(now=round_.ends_at + timedelta(minutes=1))
-    session_clock.tick(now=round_.ends_at + timedelta(minutes=2))
-    assert DriftAlarm.objects.ringing().filter(kind="OUT_OF_CONTROL").exists()
-
-
-def test_a_judge_has_one_watch_which_can_be_changed_and_stopped(
-    judge: Judge, lena: User, alice: User, adam: User
-) -> None:
-    first = drift_watch.watch(actor=lena, judge=judge, reviewers=[alice])
-    second = drift_watch.watch(actor=lena, judge=judge, reviewers=[alice, adam], items=30)
-    assert second.pk == first.pk
-    assert second.items == 30
-    assert set(second.template.reviewers.values_list("user", flat=True)) == {alice.pk, adam.pk}
-    drift_watch.stop(actor=lena, judge=judge)
-    assert not drift_watch.rules_of(judge).exists()
-
-
-def test_a_watch_needs_somebody_of_the_team(judge: Judge, lena: User, olga: User) -> None:
-    with pytest.raises(SessionError, match="Choose who checks"):
-        drift_watch.watch(actor=lena, judge=judge, reviewers=[])
-    with pytest.raises(SessionError):
-        drift_watch.watch(actor=lena, judge=judge, reviewers=[olga])
-    assert not FeedbackSession.objects.exists()
