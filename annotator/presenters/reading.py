@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from annotator.presenters.documents import Document, Retrieval, documents_of, retrievals_of
 from judges.answers import clean_text
 from judges.entities import conversation_of
 
@@ -56,8 +57,15 @@ class ToolCall:
         return f"{self.name}({shorten(inside, _SUMMARY_LENGTH)})"
 
     @property
+    def documents(self) -> tuple[Document, ...]:
+        """The result as documents, when it is a list of such."""
+        return documents_of(self.result)
+
+    @property
     def result_summary(self) -> str:
         """The result in a few words: counts for collections, the beginning for anything else."""
+        if self.documents:
+            return f"{len(self.result)} {'document' if len(self.result) == 1 else 'documents'}"
         if isinstance(self.result, list):
             return f"{len(self.result)} {'item' if len(self.result) == 1 else 'items'}"
         return shorten(_brief(self.result), _SUMMARY_LENGTH)
@@ -87,18 +95,28 @@ class NamedField:
         """Whether it is prose."""
         return self.data is None
 
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """The data as documents, when it is a list of such."""
+        return documents_of(self.data)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The reading view. A conversation has `turns`; the fields are what else the trace carries."""
+    """The reading view. A conversation has `turns`; the fields are what else the trace carries, or looked up."""
 
     turns: tuple[Turn, ...] = ()
     inputs: tuple[NamedField, ...] = ()
     outputs: tuple[NamedField, ...] = ()
+    retrievals: tuple[Retrieval, ...] = ()
 
 
 def reading_of(
-    inputs: Any, outputs: Any, *, tool_times: Iterable[tuple[str, float | None]] = ()
+    inputs: Any,
+    outputs: Any,
+    *,
+    tool_times: Iterable[tuple[str, float | None]] = (),
+    retrievals: Iterable[Retrieval | None] = (),
 ) -> Reading:
     """How to show the inputs and outputs of a trace.
 
@@ -106,13 +124,19 @@ def reading_of(
         inputs: Those of the root span, any JSON.
         outputs: The same.
         tool_times: Name and duration in milliseconds of the tools used, in order.
+        retrievals: What the steps that looked something up found, in order.
     """
     inputs, outputs = cleaned(inputs), cleaned(outputs)
     messages = conversation_of(inputs, outputs)
     if not messages:
-        return Reading(inputs=fields_of(inputs), outputs=fields_of(outputs))
+        return Reading(
+            inputs=fields_of(inputs),
+            outputs=fields_of(outputs),
+            retrievals=retrievals_of(retrievals),
+        )
     return Reading(
         turns=_turns(messages, list(tool_times)),
+        retrievals=retrievals_of(retrievals),
         inputs=fields_of(_without(inputs, "messages")),
         outputs=fields_of(_without(outputs, "message", "messages"))
         if isinstance(outputs, dict)

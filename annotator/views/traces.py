@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
+from django.db.models import Case, When
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,17 +16,19 @@ from django_htmx.http import trigger_client_event
 from annotator import keyset
 from annotator.forms import FeedbackForm, TraceFilterForm
 from annotator.http import AuthedRequest, render_either
-from annotator.models import Judge, Role, Span, Trace, User
+from annotator.models import Judge, Role, Trace, User
+from annotator.presenters.documents import retrieval_of
 from annotator.presenters.guidelines import value_words
 from annotator.presenters.json_tree import raw_text
 from annotator.presenters.judge_cards import JudgeCard, card_to_open, judge_cards
-from annotator.presenters.reading import reading_of
+from annotator.presenters.reading import cleaned, reading_of
 from annotator.presenters.steps import steps_of
 from annotator.presenters.trace_rows import rows_of
 from annotator.services import feedback as feedback_service
 from annotator.services import submissions
 from annotator.services.guidelines import news_for
 
+RETRIEVERS = ("RETRIEVER", "RERANKER")
 TABS = {"reading": "Reading", "steps": "Steps", "raw": "Raw"}
 MOST_STEPS = 500
 LONGEST_RAW = 400_000
@@ -223,12 +226,37 @@ def trace_content(trace: Trace, tab: str) -> dict[str, Any]:
             "more_steps": len(shown) > MOST_STEPS,
             "most_steps": MOST_STEPS,
         }
-    times = [(span.name, span.duration_ms) for span in _tools(spans)]
-    return {"reading": reading_of(trace.inputs, trace.outputs, tool_times=times)}
+    told = _tools_and_retrievers(spans)
+    return {
+        "reading": reading_of(
+            trace.inputs,
+            trace.outputs,
+            tool_times=[(span.name, span.duration_ms) for span in told if span.span_type == "TOOL"],
+            retrievals=[
+                retrieval_of(
+                    name=span.name,
+                    span_id=span.span_id,
+                    inputs=cleaned(span.asked),
+                    outputs=cleaned(span.found),
+                )
+                for span in told
+                if span.span_type in RETRIEVERS
+            ],
+        )
+    }
 
 
-def _tools(spans: Any) -> list[Span]:
-    return list(spans.filter(span_type="TOOL").only("name", "start_ns", "end_ns")[:MOST_STEPS])
+def _tools_and_retrievers(spans: Any) -> list[Any]:
+    """In one query, and only retrievers with what they were asked and found: tools' results stand in the messages."""
+    of_retriever = {"span_type__in": RETRIEVERS}
+    return list(
+        spans.filter(span_type__in=["TOOL", *RETRIEVERS])
+        .only("span_id", "name", "span_type", "start_ns", "end_ns")
+        .annotate(
+            asked=Case(When(**of_retriever, then="inputs")),
+            found=Case(When(**of_retriever, then="outputs")),
+        )[:MOST_STEPS]
+    )
 
 
 def _address(request: AuthedRequest, trace: Trace, *, judge: int | None = None) -> str:
