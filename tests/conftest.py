@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 from django.test import Client
 from hypothesis import settings as examples
 
@@ -24,7 +24,8 @@ examples.load_profile("steady")
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
     """What a process keeps between requests does not reach the next test."""
-    cache.clear()
+    for each in caches.all():
+        each.clear()
     health.banner_state.forget()
     tokens.forget_callers()
 

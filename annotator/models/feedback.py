@@ -156,6 +156,11 @@ class Assessment(models.Model):
                 condition=Q(valid=True, kind="FEEDBACK", span_id=""),
                 name="assessment_by_value",
             ),
+            models.Index(
+                fields=["name", "trace"],
+                condition=Q(valid=False, kind="FEEDBACK", source_type="HUMAN", span_id=""),
+                name="answer_out_of_force",
+            ),
         ]
 
     def __str__(self) -> str:

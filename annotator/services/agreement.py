@@ -241,6 +241,7 @@ def _by_version(
         if verdict.version is not None:
             by_version[verdict.version][verdict.item] = verdict.value
     versions = JudgeVersion.objects.filter(judge=judge, pk__in=by_version).order_by("number")
+    versions = versions.only("judge", "number")  # their memory may be large
     return tuple(
         VersionAgreement(version=version, agreement=scale.compare(labels, by_version[version.pk]))
         for version in versions

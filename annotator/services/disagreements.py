@@ -25,6 +25,7 @@ from annotator.models import (
 from annotator.models.hidden import hidden_from
 from annotator.models.people import Role
 from annotator.services.awaited import awaited_traces
+from annotator.services.kept_figures import KeptFigures
 from judges.values import InvalidValueError, Value, ValueKind, value_key
 
 
@@ -90,38 +91,76 @@ class DisagreementRow:
         return (*self.disagreement.rank, -self.trace_pk)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How the answers on one trace differ, whoever looks.
+
+    Attributes:
+        people: Who answered.
+        situation: What a cause must have been recorded for to count.
+        is_settled: Whether somebody settled its label.
+        has_label: Whether it counts as anything.
+    """
+
+    trace_pk: int
+    disagreement: Disagreement
+    people: frozenset[str]
+    situation: str
+    is_settled: bool
+    has_label: bool
+
+
+def differences_in(judge: Judge) -> list[Difference]:
+    """Every trace on which the answers under the judge's name differ; in four queries."""
+    distance = distance_of(judge)
+    return [
+        Difference(
+            trace_pk=trace,
+            disagreement=found,
+            people=frozenset(opinions.answers),
+            situation=opinions.situation,
+            is_settled=opinions.is_settled,
+            has_label=opinions.label is not None,
+        )
+        for trace, opinions in opinions_of(judge).items()
+        if (found := _between(opinions, distance)) is not None
+    ]
+
+
 def disagreements_in(
-    judge: Judge, *, user: User, session: FeedbackSession | None = None
+    judge: Judge,
+    *,
+    user: User,
+    session: FeedbackSession | None = None,
+    kept: KeptFigures | None = None,
 ) -> list[DisagreementRow]:
     """Every disagreement that the user may know of, the costliest first; in eight queries at most.
 
     Who neither leads the team nor settles the judge's labels knows only of traces answered by themselves. What somebody
-    has yet to answer for in a session that hides verdicts is left out for everybody.
+    has yet to answer for in a session that hides verdicts is left out for everybody. With the judge's kept figures, only
+    what depends on who looks is asked for.
     """
-    said = opinions_of(judge)
+    differences = kept.get(differences_in) if kept else differences_in(judge)
     if session is not None:
         items = set(Item.objects.filter(session=session).values_list("trace_id", flat=True))
-        said = {trace: opinions for trace, opinions in said.items() if trace in items}
+        differences = [each for each in differences if each.trace_pk in items]
     hidden = hidden_from(user).traces_of(judge.name)
     sees_all = judge.may_be_settled_by(user) or user.has_role(judge.experiment.team_id, Role.LEAD)
     causes = {cause.trace_id: cause for cause in DisagreementCause.objects.filter(judge=judge)}
-    distance, awaited = distance_of(judge), awaited_traces(judge)
+    awaited = awaited_traces(judge)
     rows = []
-    for trace, opinions in said.items():
-        if trace in hidden or not (sees_all or user.username in opinions.answers):
+    for each in differences:
+        if each.trace_pk in hidden or not (sees_all or user.username in each.people):
             continue
-        found = _between(opinions, distance)
-        if found is None:
-            continue
-        cause = causes.get(trace)
+        cause = causes.get(each.trace_pk)
         rows.append(
             DisagreementRow(
-                trace_pk=trace,
-                disagreement=found,
-                cause=cause if cause and cause.situation == opinions.situation else None,
-                is_settled=opinions.is_settled,
-                has_label=opinions.label is not None,
-                is_awaited=trace in awaited,
+                trace_pk=each.trace_pk,
+                disagreement=each.disagreement,
+                cause=cause if cause and cause.situation == each.situation else None,
+                is_settled=each.is_settled,
+                has_label=each.has_label,
+                is_awaited=each.trace_pk in awaited,
             )
         )
     return sorted(rows, key=lambda row: row.key)

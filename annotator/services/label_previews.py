@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from alignment.labels import LabelRule, Vote
+from alignment.labels import LabelRule, Settled, Unsettled, Vote
 from annotator.models import Judge, Label
-from annotator.services.labels import Settler, settled_by_trace, settler, votes_by_trace
+from annotator.services.labels import Settler, settler, votes_by_trace
 from judges.values import Value, value_key
 
 GAINED, LOST, CHANGED = "gained", "lost", "changed"
@@ -70,7 +71,7 @@ def preview_rule(
     return _preview(_now(judge), votes, settler(judge, rule=rule, adjudicator=adjudicator))
 
 
-def preview_rules(*, judge: Judge) -> dict[LabelRule, LabelPreview]:
+def preview_rules(judge: Judge) -> dict[LabelRule, LabelPreview]:
     """What every rule would make of the labels, by rule; one that wants a name is left out while there is none."""
     now, votes = _now(judge), votes_by_trace(judge)
     return {
@@ -87,7 +88,7 @@ def _now(judge: Judge) -> dict[int, Value]:
 def _preview(
     now: Mapping[int, Value], votes: Mapping[int, list[Vote]], settle_all: Settler
 ) -> LabelPreview:
-    then = {trace: label.value for trace, label in settled_by_trace(settle_all, votes).items()}
+    then = _values_then(votes, settle_all)
     return LabelPreview(
         before=len(now),
         after=len(then),
@@ -99,6 +100,29 @@ def _preview(
             if _key(now.get(trace)) != _key(then.get(trace))
         ),
     )
+
+
+def _values_then(votes: Mapping[int, list[Vote]], settle_all: Settler) -> dict[int, Value]:
+    """The labels by trace. Of thousands of traces few have votes of their own kind, and each kind is settled once."""
+    of_kind: dict[tuple[Any, ...], Settled | Unsettled] = {}
+    then: dict[int, Value] = {}
+    for trace, answers in votes.items():
+        kind = tuple(
+            (
+                vote.source_id,
+                type(vote.value),
+                value_key(vote.value),
+                vote.is_settlement,
+                vote.is_superseded,
+            )
+            for vote in answers
+        )
+        if kind not in of_kind:
+            of_kind[kind] = settle_all(answers)
+        settled = of_kind[kind]
+        if isinstance(settled, Settled):
+            then[trace] = settled.value
+    return then
 
 
 def _key(value: Value | None) -> str | None:

@@ -10,6 +10,7 @@ from django.db.models import Q
 from alignment.labels import Settled
 from alignment.readiness import Readiness, TraceState, readiness
 from annotator.models import Assessment, Judge, Settlement, Trace, User
+from annotator.models.feedback import AssessmentQuerySet
 from annotator.models.hidden import hidden_from
 from annotator.services.labels import parser, settler, votes_by_trace
 from judges.values import InvalidValueError, Value, ValueKind
@@ -94,6 +95,11 @@ def readiness_of(judge: Judge) -> Readiness:
     Traces without any feedback are far too many to list: the latest judged stand for them.
     """
     _, states = labelled_traces(judge)
+    return readiness_from(judge, states)
+
+
+def readiness_from(judge: Judge, states: list[TraceState]) -> Readiness:
+    """The same from the traces that `labelled_traces` told of, so that its numbers are those of the usable ones."""
     pool = [TraceState(trace_id=trace_id, verdict=value) for trace_id, value in _unreviewed(judge)]
     state = readiness([*states, *pool], sides=judge.sides, thresholds=judge.thresholds)
     if judge.value_type.kind is ValueKind.TEXT:
@@ -101,8 +107,14 @@ def readiness_of(judge: Judge) -> Readiness:
     return state
 
 
-def review_next(*, judge: Judge, user: User, limit: int = 20) -> list[str]:
-    """Trace ids that the user would help most by reviewing: those whose side is missing first."""
+def review_next(
+    *, judge: Judge, user: User, limit: int = 20, state: Readiness | None = None
+) -> list[str]:
+    """Trace ids that the user would help most by reviewing: those whose side is missing first.
+
+    Args:
+        state: The judge's readiness, if it is known already.
+    """
     done = set(
         Assessment.objects.human()
         .for_judge(judge)
@@ -112,7 +124,8 @@ def review_next(*, judge: Judge, user: User, limit: int = 20) -> list[str]:
     # The list around a trace is one of equal verdicts, so that it would tell the verdict.
     hidden = hidden_from(user).traces_of(judge.name)
     done |= set(Trace.objects.filter(pk__in=hidden).values_list("trace_id", flat=True))
-    return [trace for trace in readiness_of(judge).review_next if trace not in done][:limit]
+    state = state or readiness_of(judge)
+    return [trace for trace in state.review_next if trace not in done][:limit]
 
 
 def _reviewed(judge: Judge) -> models.QuerySet[Assessment, int]:
@@ -124,19 +137,23 @@ def _reviewed(judge: Judge) -> models.QuerySet[Assessment, int]:
     )
 
 
-def _unreviewed(judge: Judge) -> list[tuple[str, Value]]:
-    """Traces with a verdict and nobody's answer, the latest judged first."""
-    rows = (
+def review_pool(judge: Judge) -> AssessmentQuerySet:
+    """The latest verdicts on traces with nobody's answer, newest first: what there is to review next."""
+    return (
         Assessment.objects.verdicts()
         .for_judge(judge)
         .filter(span_id="", error_text="")
         .exclude(value=None)
         .exclude(trace__in=_reviewed(judge))
-        .order_by("-pk")
-        .values_list("trace__trace_id", "value")[: 2 * REVIEW_POOL]
+        .order_by("-pk")[: 2 * REVIEW_POOL]
     )
+
+
+def _unreviewed(judge: Judge) -> list[tuple[str, Value]]:
+    """Traces with a verdict and nobody's answer, the latest judged first."""
     newest: dict[str, Value] = {}
-    for trace_id, value in rows:  # several versions may have judged one trace
+    # Several versions may have judged one trace.
+    for trace_id, value in review_pool(judge).values_list("trace__trace_id", "value"):
         if value is not None:
             newest.setdefault(trace_id, value)
     return list(newest.items())[:REVIEW_POOL]

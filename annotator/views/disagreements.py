@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotator.http import AuthedRequest
-from annotator.models import Assessment, Cause, DisagreementCause, FeedbackSession, Judge, Trace
+from annotator.models import Cause, DisagreementCause, FeedbackSession, Judge, Trace
 from annotator.permissions import require_settler
 from annotator.presenters.disagreements import (
     clusters_of,
@@ -32,9 +33,10 @@ from annotator.views.disagreement_filter import (
     Tags,
     pair_of,
 )
-from annotator.views.judges import get_judge, judge_context
+from annotator.views.judges import get_judge, judge_context, kept_figures
 
 PAGE_SIZE = 30
+CHUNK = 30_000  # as many as SQLite takes in one question
 
 
 @require_safe
@@ -42,14 +44,15 @@ def judge_disagreements(request: AuthedRequest, pk: int) -> HttpResponse:
     """Every disagreement under the judge's name, the costliest first, with clusters of those that look alike."""
     judge = get_judge(request, pk)
     listed = filter_of(request.GET, request, judge)
-    every = disagreements_in(judge, user=request.user, session=listed.session)
-    tags = tags_of(judge)
+    kept = kept_figures(judge)
+    every = disagreements_in(judge, user=request.user, session=listed.session, kept=kept)
+    tags = tags_of(every)
     rows = [row for row in every if listed.lets_through(row, tags)]
     rest = rows_after(rows, request.GET.get("after", ""))
     page = rest[:PAGE_SIZE]
     may_settle = judge.may_be_settled_by(request.user)
     ctx = {
-        **judge_context(request, judge, tab="disagreements"),
+        **judge_context(request, judge, tab="disagreements", kept=kept),
         "rows": workbench_rows(judge, page),
         "total": len(rows),
         "next": place_of(page[-1]) if len(rest) > PAGE_SIZE else "",
@@ -112,13 +115,15 @@ def filter_of(query: QueryDict, request: AuthedRequest, judge: Judge) -> Disagre
     return DisagreementFilter.from_query(query, user=request.user, experiment=judge.experiment_id)
 
 
-def tags_of(judge: Judge) -> Tags:
-    """The tags of every trace that people answered, without those that programs keep for themselves."""
-    answered = Assessment.objects.human().for_judge(judge).values("trace")
-    rows = Trace.objects.filter(pk__in=answered).values_list("pk", "tags")
+def tags_of(rows: Sequence[DisagreementRow]) -> Tags:
+    """The tags of the rows' traces, without those that programs keep for themselves."""
+    known: dict[int, Any] = {}
+    for start in range(0, len(rows), CHUNK):
+        pks = [row.trace_pk for row in rows[start : start + CHUNK]]
+        known.update(Trace.objects.filter(pk__in=pks).values_list("pk", "tags"))
     return {
         pk: [(name, str(value)) for name, value in tags.items() if not name.startswith("mlflow.")]
-        for pk, tags in rows
+        for pk, tags in known.items()
         if isinstance(tags, dict)
     }
 

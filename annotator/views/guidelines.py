@@ -26,8 +26,9 @@ from annotator.presenters.diff import word_diff
 from annotator.presenters.guidelines import plain_text, value_words
 from annotator.services import guidelines as guideline_service
 from annotator.services.judges import JudgeServiceError
+from annotator.services.kept_figures import KeptFigures
 from annotator.views.guideline_forms import GuidelineForm
-from annotator.views.judges import get_judge, judge_context, trace_url
+from annotator.views.judges import get_judge, judge_context, kept_figures, trace_url
 
 MOST_GAPS = 50
 PAGE_SIZE = 30
@@ -50,15 +51,14 @@ def judge_guideline(request: AuthedRequest, pk: int) -> HttpResponse:
         messages.success(request, f"The guideline of {judge.name} is saved and in force.")
         return redirect("judge-guideline", pk)
     shown = _version(judge, request.GET.get("number", "")) or judge.guideline
+    kept = kept_figures(judge)
     ctx = {
-        **judge_context(request, judge, tab="guideline"),
+        **judge_context(request, judge, tab="guideline", kept=kept),
         **_versions_context(request, judge, shown),
         "form": form,
         "gaps": gaps,
         "editing": form.is_bound or "edit" in request.GET or shown is None,
-        "to_redo": len(
-            guideline_service.touched_traces(judge, user=None if may_lead else request.user)
-        ),
+        "to_redo": len(_touched(request, judge, kept)),
     }
     return render(request, "guidelines/detail.html", ctx, status=422 if form.is_bound else 200)
 
@@ -68,7 +68,8 @@ def judge_rereview(request: AuthedRequest, pk: int) -> HttpResponse:
     """The work list after a change: traces whose answers it touches; an expert's own ones, all of them for a lead."""
     judge = get_judge(request, pk)
     may_lead = request.user.has_role(judge.experiment.team_id, Role.LEAD)
-    touched = guideline_service.touched_traces(judge, user=None if may_lead else request.user)
+    kept = kept_figures(judge)
+    touched = _touched(request, judge, kept)
     after = request.GET.get("after", "")
     rest = [row for row in touched if not after.isdecimal() or row.trace_pk < int(after[:18])]
     rows = rest[:PAGE_SIZE]
@@ -76,7 +77,7 @@ def judge_rereview(request: AuthedRequest, pk: int) -> HttpResponse:
     sources = {person for row in rows for person, _, _ in row.answers}
     names = {user.username: str(user) for user in User.objects.filter(username__in=sources)}
     ctx = {
-        **judge_context(request, judge, tab="guideline"),
+        **judge_context(request, judge, tab="guideline", kept=kept),
         "rows": [
             {
                 "trace": traces[row.trace_pk],
@@ -95,6 +96,16 @@ def judge_rereview(request: AuthedRequest, pk: int) -> HttpResponse:
         **(_session_of(judge, [row.trace_pk for row in touched]) if may_lead else {}),
     }
     return render(request, "guidelines/rereview.html", ctx)
+
+
+def _touched(
+    request: AuthedRequest, judge: Judge, kept: KeptFigures | None
+) -> list[guideline_service.TouchedTrace]:
+    """What has to be looked at again: for a lead everybody's answers, for an expert their own."""
+    if not request.user.has_role(judge.experiment.team_id, Role.LEAD):
+        return guideline_service.touched_traces(judge, user=request.user)
+    touched = guideline_service.touched_traces
+    return kept.get(touched) if kept else touched(judge)
 
 
 def _session_of(judge: Judge, traces: list[int]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from alignment.anchoring import SplitAgreement
+from alignment.outliers import Outlier
+from alignment.readiness import Readiness
 from annotator.forms import TraceFilterForm
 from annotator.http import AuthedRequest, render_either
 from annotator.models import Assessment, Experiment, Judge, JudgeVersion, Label, Role, Trace, User
@@ -36,6 +40,7 @@ from annotator.services import judges as judge_service
 from annotator.services.agreement import Agreement, VersionAgreement
 from annotator.services.first_answers import outliers_of, split_agreement
 from annotator.services.judges import JudgeServiceError
+from annotator.services.kept_figures import KeptFigures
 from annotator.services.readiness import readiness_of, review_next
 from annotator.services.runs import live_run, next_run
 from annotator.views.judge_rows import NO_VERDICT, judge_rows, listed_runs
@@ -67,13 +72,14 @@ def judge_detail(request: AuthedRequest, pk: int) -> HttpResponse:
     tab = request.GET.get("tab", TABS[0])
     if tab not in TABS:
         tab = TABS[0]
-    ctx = judge_context(request, judge, tab=tab)
-    fill = {
-        "overview": _overview,
-        "versions": _versions,
-        "runs": _runs,
-    }
-    ctx.update(fill[tab](request, judge, ctx["agreement"]))
+    kept = kept_figures(judge)
+    ctx = judge_context(request, judge, tab=tab, kept=kept)
+    if tab == "overview" and kept is not None:
+        ctx.update(_overview(request, kept, ctx["agreement"]))
+    elif tab == "versions":
+        ctx.update(_versions(request, judge, ctx["agreement"]))
+    elif tab == "runs":
+        ctx["runs"] = listed_runs(judge.runs.all())[:SHOWN_RUNS]
     page = f"judges/{tab}.html"
     return render_either(request, page, page, ctx)
 
@@ -84,7 +90,10 @@ def judge_readiness(request: AuthedRequest, pk: int) -> HttpResponse:
     judge = get_judge(request, pk)
     if request.htmx:
         may_lead = request.user.has_role(judge.experiment.team_id, Role.LEAD)
-        ctx = {"judge": judge, "may_lead": may_lead, **_readiness_context(judge)}
+        kept = kept_figures(judge)
+        ctx = {"judge": judge, "may_lead": may_lead}
+        if kept:
+            ctx |= _readiness_context(kept, kept.get(_head).readiness)
     else:
         ctx = {**judge_context(request, judge, tab="overview"), "is_whole_list": True}
     return render_either(request, "judges/readiness.html", "judges/_readiness.html", ctx)
@@ -94,7 +103,9 @@ def judge_readiness(request: AuthedRequest, pk: int) -> HttpResponse:
 def judge_review(request: AuthedRequest, pk: int) -> HttpResponse:
     """Open a list at its top: that of the trace which the user would help most by reviewing, and of others like it."""
     judge = get_judge(request, pk)
-    following = review_next(judge=judge, user=request.user, limit=1)
+    kept = kept_figures(judge)
+    state = kept.get(_head).readiness if kept else None
+    following = review_next(judge=judge, user=request.user, limit=1, state=state)
     if not following:
         messages.info(request, "There is nothing left for you to review for this judge.")
         return redirect("judge-detail", pk)
@@ -151,11 +162,20 @@ def get_judge(request: AuthedRequest, pk: int) -> Judge:
     return get_object_or_404(judges, pk=pk)
 
 
-def judge_context(request: AuthedRequest, judge: Judge, *, tab: str) -> dict[str, Any]:
-    """What the head of every page of a judge shows."""
+def kept_figures(judge: Judge) -> KeptFigures | None:
+    """The judge's figures; a judge without a version has none."""
+    return KeptFigures(judge) if judge.current_version else None
+
+
+def judge_context(
+    request: AuthedRequest, judge: Judge, *, tab: str, kept: KeptFigures | None = None
+) -> dict[str, Any]:
+    """What the head of every page of a judge shows; `kept` are its figures, if the page has them already."""
     team = judge.experiment.team_id
     version = judge.current_version
-    agreement = agreement_service.agreement_of(judge) if version else None
+    kept = kept or kept_figures(judge)
+    head = kept.get(_head) if kept else None
+    agreement = head.agreement if head else None
     current = agreement.of_version(version) if agreement else None
     kappa = current.cohen_kappa if current else figure_from({"n": 0, "why": NO_VERDICT})
     newest = (
@@ -179,25 +199,33 @@ def judge_context(request: AuthedRequest, judge: Judge, *, tab: str) -> dict[str
             now=timezone.now(),
             problem=drift_watch.problems([judge]).get(judge.pk, ""),
         ),
-        **(_readiness_context(judge) if version else {"meter": None}),
+        **(_readiness_context(kept, head.readiness) if kept and head else {"meter": None}),
         "live_run": live_run(judge),
         "is_demo": version is not None and is_demo_model(version.model),
         "offer_undo": "undo" in request.GET and judge.previous_version_id is not None,
     }
 
 
-def _readiness_context(judge: Judge) -> dict[str, Any]:
-    readiness = readiness_of(judge)
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    agreement: Agreement
+    readiness: Readiness
+
+
+def _head(judge: Judge) -> _Head:
+    return _Head(agreement=agreement_service.agreement_of(judge), readiness=readiness_of(judge))
+
+
+def _readiness_context(kept: KeptFigures, readiness: Readiness) -> dict[str, Any]:
     return {
+        "readiness": readiness,
         "meter": meter(readiness),
-        "next_run": next_run(judge) if readiness.is_ready else "",
+        "next_run": next_run(kept.judge, kept=kept) if readiness.is_ready else "",
     }
 
 
-def _overview(request: AuthedRequest, judge: Judge, agreement: Agreement | None) -> dict[str, Any]:
-    if agreement is None or judge.current_version is None:
-        return {}
-    value_type = judge.value_type
+def _overview(request: AuthedRequest, kept: KeptFigures, agreement: Agreement) -> dict[str, Any]:
+    judge, value_type = kept.judge, kept.judge.value_type
     current = agreement.of_version(judge.current_version)
     report = current.to_dict() if current else {}
     humans = agreement.humans.to_dict()
@@ -214,21 +242,26 @@ def _overview(request: AuthedRequest, judge: Judge, agreement: Agreement | None)
         "humans_n": humans["n"],
         "human_figures": human_figures(humans, levels=alpha_levels(value_type)),
         "pair_figures": pair_figures(humans),
-        **_first_answers(request, judge),
+        **_first_answers(request, kept),
         **_trend(judge, agreement.versions),
     }
 
 
-def _first_answers(request: AuthedRequest, judge: Judge) -> dict[str, Any]:
+def _said_first(judge: Judge) -> tuple[SplitAgreement, list[Outlier]]:
+    return split_agreement(judge), outliers_of(judge)
+
+
+def _first_answers(request: AuthedRequest, kept: KeptFigures) -> dict[str, Any]:
     """What seeing the verdict does to people; for leads also who answers otherwise than all others, and where."""
-    visibility = visibility_view(split_agreement(judge))
+    judge = kept.judge
+    split, found = kept.get(_said_first)
+    visibility = visibility_view(split)
     context: dict[str, Any] = {
         "visibility": visibility,
         "visibility_figures": [visibility.anchoring, visibility.gave_in],
     }
     if not request.user.has_role(judge.experiment.team_id, Role.LEAD):
         return context
-    found = outliers_of(judge)
     if not found:
         return context
     hidden = hidden_from(request.user).traces_of(judge.name)
@@ -308,10 +341,6 @@ def _versions(request: AuthedRequest, judge: Judge, agreement: Agreement | None)
             }
         )
     return {"versions": rows}
-
-
-def _runs(request: AuthedRequest, judge: Judge, agreement: Agreement | None) -> dict[str, Any]:
-    return {"runs": listed_runs(judge.runs.all())[:SHOWN_RUNS]}
 
 
 def posted_reason(request: AuthedRequest) -> str:

@@ -19,6 +19,7 @@ from annotator.permissions import require_role
 from annotator.presenters.words import count, value_text
 from annotator.services import judges as judge_service
 from annotator.services.judges import JudgeServiceError
+from annotator.services.kept_figures import KeptFigures
 from annotator.services.label_previews import (
     CHANGED,
     GAINED,
@@ -28,7 +29,7 @@ from annotator.services.label_previews import (
     preview_rules,
 )
 from annotator.views.judge_forms import dress
-from annotator.views.judges import get_judge, judge_context
+from annotator.views.judges import get_judge, judge_context, kept_figures
 from judges.values import value_key
 
 PAGE_SIZE = 30
@@ -83,7 +84,8 @@ def judge_rule(request: AuthedRequest, pk: int) -> HttpResponse:
     form = RuleForm(
         asked if "label_rule" in asked or request.method == "POST" else None, judge=judge
     )
-    preview = _preview(judge, form)
+    kept = kept_figures(judge)
+    preview = _preview(kept, form) if kept else None
     is_stale = request.method == "POST" and request.POST.get("seen") != _digest(preview)
     if (
         request.method == "POST"
@@ -96,13 +98,15 @@ def judge_rule(request: AuthedRequest, pk: int) -> HttpResponse:
         )
         return redirect("judge-rule", pk)
     is_partial = request.htmx and not request.htmx.boosted
-    ctx: dict[str, Any] = {} if is_partial else judge_context(request, judge, tab="settings")
+    ctx: dict[str, Any] = (
+        {} if is_partial else judge_context(request, judge, tab="settings", kept=kept)
+    )
     ctx |= {
         "judge": judge,
         "form": form,
         "may_admin": request.user.has_role(judge.experiment.team_id, Role.ADMIN),
         "is_stale": is_stale and form.is_valid(),
-        "rules": [] if is_partial else _rule_rows(judge, form),
+        "rules": [] if is_partial else _rule_rows(judge, kept, form),
         "members": Membership.objects.filter(team=judge.experiment.team_id)
         .order_by("user__username")
         .values_list("user__username", flat=True),
@@ -114,13 +118,17 @@ def judge_rule(request: AuthedRequest, pk: int) -> HttpResponse:
     )
 
 
-def _preview(judge: Judge, form: RuleForm) -> LabelPreview | None:
-    if judge.current_version is None or not (form.is_bound and form.is_valid()):
+def _preview(kept: KeptFigures, form: RuleForm) -> LabelPreview | None:
+    if not (form.is_bound and form.is_valid()):
         return None
-    data = form.cleaned_data
+    judge, data = kept.judge, form.cleaned_data
+    rule = LabelRule(data["label_rule"])
+    is_same_person = rule is not LabelRule.ADJUDICATED or data["adjudicator"] == judge.adjudicator
+    if is_same_person and data["only_current_guideline"] == judge.only_current_guideline:
+        return kept.get(preview_rules)[rule]
     return preview_rule(
         judge=judge,
-        rule=LabelRule(data["label_rule"]),
+        rule=rule,
         adjudicator=data["adjudicator"],
         only_current_guideline=data["only_current_guideline"],
     )
@@ -143,9 +151,9 @@ def _apply(request: AuthedRequest, judge: Judge, form: RuleForm) -> bool:
     return True
 
 
-def _rule_rows(judge: Judge, form: RuleForm) -> list[dict[str, Any]]:
+def _rule_rows(judge: Judge, kept: KeptFigures | None, form: RuleForm) -> list[dict[str, Any]]:
     """Every rule with what it would do to the labels, so that nobody has to choose to find out."""
-    previews = preview_rules(judge=judge) if judge.current_version else {}
+    previews = kept.get(preview_rules) if kept else {}
     return [
         {
             "radio": radio,

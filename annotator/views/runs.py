@@ -26,7 +26,6 @@ from annotator.presenters.words import DEMO_NOTICE, is_demo_model, money
 from annotator.services import run_estimates
 from annotator.services import runs as run_service
 from annotator.services.judges import JudgeServiceError
-from annotator.services.readiness import readiness_of
 from annotator.services.runs import RunError
 from annotator.views.judge_rows import listed_runs
 from annotator.views.judges import get_judge, judge_context, posted_reason
@@ -139,7 +138,6 @@ def run_start(request: AuthedRequest, pk: int) -> HttpResponse:
         **judge_context(request, judge, tab="runs"),
         "form": form,
         "earlier": earlier,
-        "readiness": readiness_of(judge) if judge.current_version else None,
         "estimate": _estimate(judge, form, earlier),
     }
     status = 422 if form.is_bound and not form.is_valid() else 200

@@ -24,7 +24,7 @@ from annotator.services.first_answers import first_values
 from annotator.services.settling import SettlingError
 from annotator.views.disagreement_filter import DisagreementFilter
 from annotator.views.disagreements import filter_of, tags_of
-from annotator.views.judges import get_judge
+from annotator.views.judges import get_judge, kept_figures
 from annotator.views.settling_forms import SettleForm
 from annotator.views.traces import TABS, trace_content
 
@@ -56,7 +56,7 @@ def judge_settle_trace(request: AuthedRequest, pk: int, trace_id: str) -> HttpRe
         trace_id=trace_id,
     )
     listed = filter_of(request.GET, request, judge)
-    every = disagreements_in(judge, user=request.user)
+    every = disagreements_in(judge, user=request.user, kept=kept_figures(judge))
     rows = _rows(request, judge, listed, None if listed.session else every)
     here = next((row for row in every if row.trace_pk == trace.pk), None)
     said = said_on(judge, [trace.pk])
@@ -135,9 +135,9 @@ def _rows(
     every: list[DisagreementRow] | None = None,
 ) -> list[DisagreementRow]:
     """The rows of the list; `every` is all of them, if they are known already."""
-    tags = tags_of(judge) if listed.tag else {}
     if every is None:
         every = disagreements_in(judge, user=request.user, session=listed.session)
+    tags = tags_of(every) if listed.tag else {}
     return [row for row in every if listed.lets_through(row, tags)]
 
 

@@ -79,7 +79,7 @@ def test_rounds_stand_in_a_chart_and_a_table_in_constant_queries(
     assert "<svg" in page
     for _ in range(3):
         check(judge, alice, AGREES[:6])
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(70):
         assert "5 of 6" in _page(client, judge) or "6 of 6" in _page(client, judge)
 
 
