@@ -4,6 +4,7 @@ import { forget, keepAsDraft, save } from "./drafts.js";
 import { addressOf, answerForm, ask, hear, hit, newId, parse, place, screen, tell } from "./page.js";
 import { enqueue, waiting } from "./queue.js";
 import { goNext, go, markState, wishAhead } from "./screen.js";
+import { showPanel } from "./verdicts.js";
 import { say } from "./words.js";
 
 const PAUSE_MS = 350;
@@ -102,7 +103,7 @@ function onSent({ entry, html }) {
   if (!isHere) return;
   delete form.dataset.changing;
   form.dataset.state = result.state;
-  document.querySelector("[data-panel-focus]")?.focus({ preventScroll: true });
+  showPanel();
 }
 
 // A refused answer is a draft again: here with what is wrong beside the field, elsewhere with the way to it.

@@ -28,6 +28,18 @@ function isAsSent(form, { body }) {
   return ["value", "rationale"].every((field) => (now.get(field) ?? "") === (sent.get(field) ?? ""));
 }
 
+// In view beside the trace, where the column or sheet scrolls by itself; the page stays where it is.
+export function showPanel() {
+  const onward = document.querySelector("[data-panel-focus]");
+  if (!onward) return;
+  const panel = onward.closest("[data-panel]").getBoundingClientRect();
+  const side = document.getElementById("focus-side");
+  const frame = side.getBoundingClientRect();
+  const below = panel.bottom + 8 - frame.bottom;
+  if (below > 0) side.scrollTop += Math.min(below, panel.top - 8 - frame.top);
+  onward.focus({ preventScroll: true });
+}
+
 function offerToGoOn() {
   const form = answerForm();
   const panel = panelOf(document, form.dataset);
@@ -39,7 +51,7 @@ function offerToGoOn() {
   panel.replaceChildren(later, later.content.cloneNode(true));
   panel.hidden = false;
   if (!document.activeElement?.matches("textarea, input:not([type=radio])")) {
-    panel.querySelector("[data-panel-focus]").focus({ preventScroll: true });
+    showPanel();
   }
 }
 
