@@ -17,6 +17,8 @@ from judges.render import render
 MOST_OPTIONS = 4  # proposals worth testing on the selection labels
 TYPICAL_ANSWER = 120  # tokens of a verdict with its reason
 _CHARACTERS_PER_TOKEN = 4
+# Proposals are longer than the present prompt, and questions about many cases are: in the demo's runs by half on average.
+_GROWTH = 1.6
 _ROOM_FOR_MONEY = 2.0  # a proposal's prompt is longer than the present one
 
 
@@ -165,10 +167,12 @@ def estimate_run(
         sum(len(str(m["content"])) for m in render(judge, Case.from_trace(e.trace, judge)))
         for e in shown
     ]
-    asked = math.ceil(sum(characters) / max(1, len(characters)) / _CHARACTERS_PER_TOKEN)
+    each = sum(characters) / max(1, len(characters)) / _CHARACTERS_PER_TOKEN
+    asked = math.ceil(each * (plan.baseline + _GROWTH * (plan.calls - plan.baseline)))
+    answered = plan.calls * TYPICAL_ANSWER
     return Estimate(
         calls=plan.calls,
-        tokens=plan.calls * (asked + TYPICAL_ANSWER),
-        cost=None if price is None else plan.calls * (asked * price[0] + TYPICAL_ANSWER * price[1]),
+        tokens=asked + answered,
+        cost=None if price is None else asked * price[0] + answered * price[1],
         seconds=None if seconds_per_call is None else plan.calls * seconds_per_call / concurrency,
     )

@@ -30,7 +30,7 @@ def estimate_view(estimate: Estimate | None, warning: str) -> EstimateView:
         calls=f"at most {estimate.calls:,}",
         tokens=f"about {estimate.tokens or 0:,}",
         cost=money(estimate.cost),
-        time="known after the first run with these models"
+        time="known after the first job or run with these models"
         if estimate.seconds is None
         else f"{time_left(estimate.seconds)} at most",
         warning=warning,

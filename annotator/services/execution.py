@@ -301,6 +301,8 @@ def _promote_if_allowed(run: AlignmentRun, outcome: Outcome) -> str:
     if outcome is Outcome.CANDIDATE or run.candidate is None:
         return "The candidate waits for an admin."
     judge = Judge.objects.select_related("current_version", "experiment__team").get(pk=run.judge_id)
+    if run.candidate.memory is not None and run.candidate.memory.contradictions:
+        return "Decisively better, but the feedback contradicts itself; an admin decides when that is settled."
     if judge.promotion_policy != Judge.PromotionPolicy.AUTOMATIC:
         return "Decisively better; this judge's policy asks for an admin's approval."
     if judge.current_version_id != run.version_in_id:

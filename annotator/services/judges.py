@@ -226,10 +226,10 @@ def update_settings(
 def promote(*, actor: User | None, judge: Judge, version: JudgeVersion, reason: str = "") -> Judge:
     """Make a version the one in use; the one before it is remembered for `roll_back`.
 
-    A run that proposed it and still waited for a decision is decided with it.
+    The run that proposed it is decided with it. One that was rejected takes a reason.
 
     Raises:
-        JudgeServiceError: when it is another judge's version, or in use already.
+        JudgeServiceError: when it is another judge's version, or in use already, or the reason is missing.
     """
     reason = clean_text(reason).strip()
     with transaction.atomic():
@@ -238,9 +238,14 @@ def promote(*, actor: User | None, judge: Judge, version: JudgeVersion, reason: 
             raise JudgeServiceError("That version belongs to another judge.")
         if judge.current_version_id == version.pk:
             raise JudgeServiceError(f"Version {version.number} is already the one in use.")
+        run = AlignmentRun.objects.filter(candidate=version)
+        if not reason and run.filter(decision=AlignmentRun.Decision.REJECTED).exists():
+            raise JudgeServiceError(
+                f"Version {version.number} was rejected: say in a sentence why it is to be promoted all the same."
+            )
         before = judge.current_version
         make_current(judge, version)
-        AlignmentRun.objects.filter(candidate=version, decision=AlignmentRun.Decision.OPEN).update(
+        run.exclude(decision=AlignmentRun.Decision.PROMOTED).update(
             decision=AlignmentRun.Decision.PROMOTED,
             decision_reason=reason,
             decided_by=actor,

@@ -9,7 +9,7 @@ from django.conf import settings
 from alignment.estimates import Budget, Estimate, estimate_run, plan_of
 from alignment.plugins import build_optimizer
 from alignment.stages import split_of
-from annotator.models import AlignmentRun, Judge, WorkStatus
+from annotator.models import AlignmentRun, Judge, JudgeShard, WorkStatus
 from annotator.services.prices import load_prices
 from annotator.services.readiness import labelled_traces
 from annotator.services.run_examples import freeze, thaw
@@ -18,6 +18,7 @@ from judges.calls import split_model
 from judges.prices import entered_price, listed_price
 
 PAST_RUNS = 5
+PAST_SHARDS = 20
 DEMO_PROVIDER = "demo"
 
 
@@ -26,7 +27,7 @@ def estimate(
 ) -> Estimate | None:
     """The most that a run with these settings would take now; None while nothing can be aligned.
 
-    `seconds` is None until a run with the same models has finished.
+    `seconds` is None until a run with the same models, or a job with the judge's, has finished.
 
     Raises:
         NotEnoughFeedbackError: when the labels cannot be divided into those that teach and those that test.
@@ -86,17 +87,24 @@ def _dearest(*models: str) -> tuple[float, float] | None:
 
 
 def _seconds_per_call(judge_model: str, optimizer_model: str) -> float | None:
-    """How long a worker's slot was busy for a call in the latest runs with the same models."""
+    """How long a worker's slot was busy for a call: in the latest runs with the same models, else in jobs of the judge's."""
     past = AlignmentRun.objects.filter(
         status=WorkStatus.SUCCEEDED,
         model=optimizer_model,
         version_in__model=judge_model,
         calls__gt=0,
     )
-    latest = past.order_by("-pk").values_list("calls", "started_at", "finished_at")[:PAST_RUNS]
-    calls, seconds = 0, 0.0
+    columns = ("calls", "started_at", "finished_at")
+    latest = list(past.order_by("-pk").values_list(*columns)[:PAST_RUNS])
+    if not latest:
+        shards = JudgeShard.objects.filter(
+            status=WorkStatus.SUCCEEDED, job__version__model=judge_model, calls__gt=0
+        )
+        latest = list(shards.order_by("-pk").values_list(*columns)[:PAST_SHARDS])
+    calls, busy = 0, 0.0
     for made, started, finished in latest:
         if started and finished:
             calls += made
-            seconds += (finished - started).total_seconds()
-    return seconds * settings.LLM_CONCURRENCY / calls if calls else None
+            slots = min(settings.LLM_CONCURRENCY, made)
+            busy += slots * (finished - started).total_seconds()
+    return busy / calls if calls else None

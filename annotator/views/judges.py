@@ -18,7 +18,17 @@ from alignment.outliers import Outlier
 from alignment.readiness import Readiness
 from annotator.forms import TraceFilterForm
 from annotator.http import AuthedRequest, render_either
-from annotator.models import Assessment, Experiment, Judge, JudgeVersion, Label, Role, Trace, User
+from annotator.models import (
+    AlignmentRun,
+    Assessment,
+    Experiment,
+    Judge,
+    JudgeVersion,
+    Label,
+    Role,
+    Trace,
+    User,
+)
 from annotator.models.hidden import hidden_from
 from annotator.permissions import require_role, role_required
 from annotator.presenters.agreement import (
@@ -331,7 +341,8 @@ def _versions(request: AuthedRequest, judge: Judge, agreement: Agreement | None)
                 "version": version,
                 "is_current": version.pk == judge.current_version_id,
                 "is_previous": version.pk == judge.previous_version_id,
-                "run": next(iter(version.candidate_of.all()), None),
+                "run": (run := next(iter(version.candidate_of.all()), None)),
+                "is_rejected": run is not None and run.decision == AlignmentRun.Decision.REJECTED,
                 "kappa": kappa_view("", of_version.cohen_kappa) if of_version else None,
                 "diff": word_diff(version.parent.instructions, version.instructions)
                 if version is chosen and version.parent

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from annotator.models import Judge, JudgeVersion, Role, Team, User
 from annotator.services import judges as judge_service
+from tests.annotator.run_rows import finished_run
 from tests.factories import (
     QUALITY,
     create_experiment,
@@ -203,6 +204,26 @@ def test_any_version_can_be_made_current(client: Client, judge: Judge, adam: Use
     client.post(reverse("version-promote", args=[first.pk]))
     judge.refresh_from_db()
     assert judge.current_version == first
+
+
+def test_a_rejected_version_is_promoted_only_with_a_reason(
+    client: Client, judge: Judge, adam: User
+) -> None:
+    run = finished_run(judge, decision="REJECTED", outcome="REJECT")
+    assert run.candidate is not None
+    client.force_login(adam)
+    versions = reverse("judge-detail", args=[judge.pk]) + "?tab=versions"
+    assert "Why it is promoted all the same" in client.get(versions).content.decode()
+    address = reverse("version-promote", args=[run.candidate.pk])
+    refused = client.post(address, {"reason": " "}, follow=True).content.decode()
+    assert "say in a sentence why it is to be promoted all the same" in refused
+    judge.refresh_from_db()
+    assert judge.current_version != run.candidate
+    client.post(address, {"reason": "The labels were wrong."})
+    judge.refresh_from_db()
+    assert judge.current_version == run.candidate
+    run.refresh_from_db()
+    assert (run.decision, run.decision_reason) == ("PROMOTED", "The labels were wrong.")
 
 
 def test_only_admins_change_the_version_in_use(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -18,8 +20,12 @@ from annotator.models import ActivityLog, AlignmentRun, Assessment, Judge, Team,
 from annotator.services import jobs, judges, label_previews, runs
 from annotator.services.agreement import agreement_of
 from annotator.services.readiness import labelled_traces
+from judges.base import Judge as DomainJudge
+from judges.entities import Trace
 from judges.errors import NotEnoughFeedbackError
+from judges.instructions import InstructionsJudge
 from judges.llm import register_local_provider
+from judges.memory import Memory
 from tests.annotator.run_rows import create_run
 from tests.annotator.tagged_world import (
     HARMFUL,
@@ -38,10 +44,21 @@ pytestmark = pytest.mark.django_db(transaction=True)
 AUTOMATIC = Judge.AlignmentPolicy.AUTOMATIC
 
 
+class AddsAContradiction(AddsARule):
+    """Learns well from feedback that contradicts itself."""
+
+    def align(self, judge: DomainJudge, traces: Sequence[Trace]) -> DomainJudge:
+        better = super().align(judge, traces)
+        assert isinstance(better, InstructionsJudge)
+        return replace(better, memory=Memory(contradictions=("Two say yes to slang, two say no.",)))
+
+
 @pytest.fixture(autouse=True)
 def _world() -> Iterator[None]:
     register_local_provider("tagged", respond)
-    with plugins.override_optimizers({"adds-a-rule": AddsARule, "simba": plugins.BUILTIN["simba"]}):
+    register_local_provider("demo", demo_model.respond)
+    ours = {"adds-a-rule": AddsARule, "adds-a-contradiction": AddsAContradiction}
+    with plugins.override_optimizers({**plugins.BUILTIN, **ours}):
         yield
 
 
@@ -230,6 +247,17 @@ def test_a_candidate_waits_where_the_policy_asks_for_an_admin(judge: Judge, adam
         runs.reject_run(actor=adam, run=run, reason="Too late.")
 
 
+def test_a_candidate_waits_where_the_feedback_contradicts_itself(judge: Judge, adam: User) -> None:
+    run = finished(runs.start_run(actor=adam, judge=judge, optimizer="adds-a-contradiction"))
+    assert run.outcome == AlignmentRun.Outcome.PROMOTE
+    assert run.decision == AlignmentRun.Decision.OPEN
+    assert run.judge.current_version == run.version_in
+    assert "the feedback contradicts itself" in run.stages[-1]["result"]
+    runs.promote_run(actor=adam, run=run)
+    judge.refresh_from_db()
+    assert judge.current_version == run.candidate
+
+
 def test_a_judge_edited_meanwhile_is_not_overwritten_by_the_run(judge: Judge, adam: User) -> None:
     with transaction.atomic():  # the worker hears of the run when all of this stands
         run = runs.start_run(actor=adam, judge=judge)
@@ -305,8 +333,16 @@ def test_a_provider_that_refuses_ends_the_run_with_its_sentence(judge: Judge, ad
     assert "OPENAI_API_KEY" in run.error_text
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "params", "after"),
+    [
+        ("simba", {"steps": 2}, 60),
+        # which asks for guidelines and lets GEPA start from them
+        ("best_of", {"max_calls": 150}, 60),
+    ],
+)
 def test_a_run_whose_worker_is_killed_goes_on_with_another_and_asks_nothing_twice(
-    team: Team, alice: User, adam: User
+    team: Team, alice: User, adam: User, optimizer: str, params: dict[str, Any], after: int
 ) -> None:
     with StubServer(demo_model.respond) as stub:
         stub.latency_s = 0.05
@@ -314,12 +350,12 @@ def test_a_run_whose_worker_is_killed_goes_on_with_another_and_asks_nothing_twic
             experiment=create_experiment(team=team),
             model="openai:/stub",
             base_url=stub.base_url,
-            optimizer="simba",
+            optimizer=optimizer,
         )
         label_traces(judge=judge, author=alice, count=44)
         with worker_on_test_database(OPENAI_API_KEY="stub", LLM_CONCURRENCY="4") as worker:
-            run = runs.start_run(actor=adam, judge=judge, params={"steps": 2})
-            assert eventually(lambda: run.answers.count() > 60), worker.process.text
+            run = runs.start_run(actor=adam, judge=judge, params=params)
+            assert eventually(lambda: run.answers.count() > after), worker.process.text
             worker.kill()
             unanswered = stub.calls - run.answers.count()
             worker.restart()
@@ -349,10 +385,13 @@ def test_changing_the_rule_shows_first_what_it_does_to_the_labels(
     assert judge.labels.count() == 1
 
 
+@pytest.mark.parametrize("optimizer", ["simba", "gepa", "memory", "best_of"])
 def test_a_repeated_run_comes_to_the_same_result_and_promotes_nothing(
-    judge: Judge, adam: User
+    team: Team, alice: User, adam: User, optimizer: str
 ) -> None:
-    first = finished(runs.start_run(actor=adam, judge=judge, optimizer="simba", seed=3))
+    judge = create_tagged_judge(experiment=create_experiment(team=team), model="demo:/judge")
+    label_traces(judge=judge, author=alice, count=44)
+    first = finished(runs.start_run(actor=adam, judge=judge, optimizer=optimizer, seed=3))
     assert first.status == WorkStatus.SUCCEEDED, first.error_text
     versions = judge.versions.count()
     again = finished(runs.repeat_run(actor=adam, run=first))

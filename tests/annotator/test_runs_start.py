@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotator.models import AlignmentRun, Judge, Role, Team, User, WorkStatus
+from annotator.services.jobs import start_job
 from tests.annotator.run_rows import create_run, finished_run
 from tests.factories import (
     create_experiment,
@@ -141,7 +142,7 @@ def test_the_page_says_what_the_run_takes_before_it_starts(
     assert "Model calls" in page
     assert "at most" in page
     assert "$0.00" in page  # the demo model costs nothing
-    assert "known after the first run" in page
+    assert "known after the first job or run" in page
 
 
 def test_the_estimate_follows_the_form_and_starts_nothing(
@@ -183,7 +184,24 @@ def test_the_time_comes_from_earlier_runs_with_the_same_models(
     )  # fmt: skip
     client.force_login(adam)
     page = client.get(reverse("run-start", args=[judge.pk])).content.decode()
-    assert "known after the first run" not in page
+    assert "known after the first job or run" not in page
+    assert "hour" in page or "minutes at most" in page
+
+
+def test_before_the_first_run_the_time_comes_from_verdicts_of_the_same_model(
+    client: Client, judge: Judge, alice: User, adam: User
+) -> None:
+    _ready(judge, alice)
+    assert judge.current_version is not None
+    trace = judge.experiment.traces.earliest("pk")
+    job = start_job(actor=adam, version=judge.current_version, traces=[trace.pk])
+    began = timezone.now() - timedelta(hours=2)
+    job.shards.update(
+        status=WorkStatus.SUCCEEDED, calls=100, started_at=began, finished_at=began + timedelta(minutes=10)
+    )  # fmt: skip
+    client.force_login(adam)
+    page = client.get(reverse("run-start", args=[judge.pk])).content.decode()
+    assert "known after the first" not in page
     assert "hour" in page or "minutes at most" in page
 
 
