@@ -1,6 +1,13 @@
 """The tables, a module a noun."""
 
-from annotator.models.assignments import WAITING, Assignment, AssignmentState, Item, SkipReason
+from annotator.models.assignments import (
+    PRACTISED,
+    WAITING,
+    Assignment,
+    AssignmentState,
+    Item,
+    SkipReason,
+)
 from annotator.models.drift import DriftAlarm
 from annotator.models.feedback import Assessment, Kind, Label, Source, Visibility
 from annotator.models.judges import GuidelineVersion, Judge, JudgeVersion
@@ -30,6 +37,7 @@ from annotator.models.work import LIVE, LeasedWork, Worker, WorkerOutage, WorkSt
 __all__ = [
     "ANNOUNCED",
     "LIVE",
+    "PRACTISED",
     "RUNNING",
     "WAITING",
     "ActivityLog",

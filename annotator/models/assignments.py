@@ -13,6 +13,9 @@ from annotator.models.people import User
 from annotator.models.sessions import ANNOUNCED, FeedbackSession, Reviewer
 from annotator.models.traces import Trace
 
+# Stands in the drafts of an item to practise on beside an answer that was given: such answers are stored nowhere else.
+PRACTISED = "practised"
+
 
 class ItemQuerySet(models.QuerySet["Item"]):
     """Reads of items."""
@@ -179,3 +182,7 @@ class Assignment(models.Model):
     def is_waiting(self) -> bool:
         """Whether an answer is still to come."""
         return self.state in WAITING
+
+    def has_practised(self, judge: int) -> bool:
+        """Whether an item to practise on was answered under the judge's name (by pk)."""
+        return PRACTISED in self.drafts.get(str(judge), {})

@@ -277,9 +277,10 @@ def item_address(session: int, assignment: int, judge: int | None = None) -> str
 
 def state_of(assignment: Assignment, judge: Judge, mine: Assessment | None) -> str:
     """Where one judge's answer stands: todo, draft, done, skipped or flagged."""
-    if mine is not None or (
-        assignment.item.is_warm_up and assignment.state == AssignmentState.DONE
-    ):
+    is_practised = assignment.item.is_warm_up and (
+        assignment.state == AssignmentState.DONE or assignment.has_practised(judge.pk)
+    )
+    if mine is not None or is_practised:
         return "done"
     if assignment.state in (AssignmentState.SKIPPED, AssignmentState.FLAGGED):
         return assignment.state.lower()

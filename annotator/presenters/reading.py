@@ -110,6 +110,11 @@ class Reading:
     outputs: tuple[NamedField, ...] = ()
     retrievals: tuple[Retrieval, ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to read."""
+        return not (self.turns or self.inputs or self.outputs or self.retrievals)
+
 
 def reading_of(
     inputs: Any,

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotator.models import (
+    PRACTISED,
     RUNNING,
     Assessment,
     Assignment,
@@ -190,7 +191,11 @@ def undo(
                     "rationale": last.rationale,
                     "decline_text": last.declined_reason,
                 }
-        assignment.drafts = {key: text for key, text in drafts.items() if text}
+        assignment.drafts = {
+            key: {name: each for name, each in texts.items() if name != PRACTISED}
+            for key, texts in drafts.items()
+            if texts
+        }
         assignment.state = AssignmentState.DRAFT
         assignment.submitted_at, assignment.is_extra = None, False
         assignment.drafted_at = now
@@ -324,13 +329,21 @@ def _practise(
         raise FeedbackError(f"{error}.") from None
     assignment.drafts = {
         **assignment.drafts,
-        str(judge.pk): {"value": value_key(parsed), "rationale": clean_text(rationale)[:20_000]},
+        str(judge.pk): {
+            "value": value_key(parsed),
+            "rationale": clean_text(rationale)[:20_000],
+            PRACTISED: "yes",
+        },
     }
-    assignment.state, assignment.submitted_at = AssignmentState.DONE, now
-    assignment.lease_until = None
+    asked = [each.judge_id for each in assignment.item.session.asked]
+    settled = {
+        label.judge_id: label
+        for label in Label.objects.filter(trace=assignment.item.trace_id, judge__in=asked)
+    }
+    if all(assignment.has_practised(pk) for pk in settled):
+        assignment.state, assignment.submitted_at = AssignmentState.DONE, now
+        assignment.lease_until = None
+    else:
+        assignment.state = AssignmentState.DRAFT
     assignment.save(update_fields=["drafts", "state", "submitted_at", "lease_until"])
-    return Submitted(
-        outcome=Outcome.WARM_UP,
-        assignment=assignment,
-        settled=Label.objects.filter(trace=assignment.item.trace_id, judge=judge).first(),
-    )
+    return Submitted(outcome=Outcome.WARM_UP, assignment=assignment, settled=settled.get(judge.pk))

@@ -142,7 +142,8 @@ def screen_of(
     given = Assessment.objects.human().filter(assignment=place, author=user).order_by("pk")
     answers = [] if is_untouched else list(given)
     mine = {answer.name: answer for answer in answers if not answer.span_id}
-    current = judge or _wanted(said.get("judge", ""), session.asked, mine)
+    asked = _asked(place)
+    current = judge or _wanted(said.get("judge", ""), asked, place, mine)
     desk = beside.desk if beside else _desk(user, session, with_lines=drawn is not Drawn.STEP)
     lines, pks = desk.lines, desk.order
     if place.pk not in pks:
@@ -160,7 +161,7 @@ def screen_of(
                 state=focus.state_of(place, each.judge, mine.get(each.judge.name)),
                 is_here=each.judge_id == current.judge_id,
             )
-            for each in session.asked
+            for each in asked
         ),
         mine=mine.get(current.judge.name),
         draft=place.drafts.get(str(current.judge_id), {}),
@@ -183,7 +184,7 @@ def screen_of(
     tab = tab if tab in TABS else "reading"
     content = {} if drawn is Drawn.AROUND else trace_content(trace, tab)
     reading = content.get("reading")
-    if reading is not None and not (reading.turns or reading.inputs or reading.outputs):
+    if reading is not None and reading.is_empty:
         step.cannot_show = True
         content |= trace_content(trace, "raw")
     return Screen(
@@ -225,13 +226,29 @@ def _guideline(user: User, step: Step) -> list[ValueWords]:
     return value_words(step.judge, step.guideline, pinned=pinned, changed=changed)
 
 
-def _wanted(text: str, asked: list[SessionJudge], mine: dict[str, Assessment]) -> SessionJudge:
+def _asked(place: Assignment) -> list[SessionJudge]:
+    """The judges to answer under: on an item to practise on, those under which it is settled."""
+    asked = place.item.session.asked
+    if not place.item.is_warm_up or len(asked) == 1:
+        return asked
+    settled = Label.objects.filter(trace=place.item.trace_id, judge__in=[s.judge_id for s in asked])
+    known = set(settled.values_list("judge_id", flat=True))
+    return [each for each in asked if each.judge_id in known] or asked[:1]
+
+
+def _wanted(
+    text: str, asked: list[SessionJudge], place: Assignment, mine: dict[str, Assessment]
+) -> SessionJudge:
     if text:
         found = next((each for each in asked if str(each.judge_id) == text), None)
         if found is None:
             raise Http404("The session does not ask for this judge.")
         return found
-    waiting = (each for each in asked if each.judge.name not in mine)
+    waiting = (
+        each
+        for each in asked
+        if each.judge.name not in mine and not place.has_practised(each.judge_id)
+    )
     return next(waiting, asked[0])
 
 

@@ -352,6 +352,38 @@ def test_a_warm_up_item_teaches_the_person_and_nobody_else(judge, traces, alice,
     assert not Assessment.objects.filter(author=alice).exists()
 
 
+def test_a_warm_up_item_is_practised_under_each_judge_that_it_is_settled_for(
+    judge, traces, alice, lena
+):
+    tone, unsettled = (
+        create_judge(experiment=judge.experiment, name=name) for name in ("tone", "other")
+    )
+    for each in (judge, tone):
+        create_feedback(judge=each, trace=traces[3], author=lena, value="poor")
+    session = create_session(
+        judge=judge,
+        others=[tone, unsettled],
+        reviewers=[alice],
+        traces=traces[:3],
+        warm_up_items=1,
+    )
+    mine = assignments.next_for(user=alice, session=session)
+    assert mine is not None
+
+    answer(user=alice, assignment=mine, judge=judge, value="good")
+    mine.refresh_from_db()
+    assert mine.is_waiting
+
+    answer(user=alice, assignment=mine, judge=tone, value="good")
+    mine.refresh_from_db()
+    assert mine.state == AssignmentState.DONE
+
+    undo(user=alice, assignment=mine)
+    mine.refresh_from_db()
+    assert not mine.has_practised(judge.pk)
+    assert mine.drafts[str(judge.pk)]["value"] == "good"
+
+
 def test_an_answer_on_one_step_comes_on_top_of_the_one_on_the_trace(judge, traces, alice):
     traces[0].spans.create(span_id="s1", name="search", start_ns=0)
     session = create_session(judge=judge, reviewers=[alice], traces=traces)

@@ -227,6 +227,31 @@ def test_a_warm_up_item_explains_itself_before_it_goes_on(
     assert answers_of(alice) == []
 
 
+def test_a_warm_up_item_explains_itself_under_each_judge(
+    open_batch: Callable[[FeedbackSession], None],
+    page: Page,
+    alice: User,
+    lena: User,
+    quality: Judge,
+) -> None:
+    tone = create_judge(experiment=quality.experiment, name="tone", description="Is it polite?")
+    settled = create_trace(experiment=quality.experiment, question="An old question")
+    create_feedback(judge=quality, trace=settled, author=lena, value="poor", rationale="No day.")
+    create_feedback(judge=tone, trace=settled, author=lena, value="good", rationale="It is kind.")
+    open_batch(create_batch(judges=[quality, tone], reviewers=[alice], items=1, warm_up_items=1))
+    for question, reason in (
+        ("How good is the answer?", "No day."),
+        ("Is it polite?", "It is kind."),
+    ):
+        see_title(page, "An old question")
+        expect(page.get_by_role("group", name=question)).to_be_visible()
+        page.keyboard.press("1")
+        expect(page.get_by_text("It was settled as")).to_be_visible()
+        expect(page.get_by_text(reason)).to_be_visible()
+        page.keyboard.press("Enter")
+    see_title(page, "Question 1")
+
+
 def test_a_reason_is_asked_for_as_soon_as_an_answer_differs_from_an_open_verdict(
     open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
