@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from typing import Self, TypeVar
 
 from alignment.events import Progress, RunContext, Stage
 from alignment.instructions import mended
@@ -15,8 +16,63 @@ from judges.instructions import Case, InstructionsJudge
 from judges.values import Value
 
 Verdicts = dict[str, Value | None]
+Asked = dict[Future[Value | None], str]  # verdicts that are under way, with their traces' ids
+Result = TypeVar("Result")
 FAILED = "(no usable verdict)"  # stands for a failed verdict where figures need a value; it equals no label
 SETTLED_BY = "settled_label"
+
+
+class Judging:
+    """Verdicts in the background, as many at a time as the gateway allows, whichever judge they are asked of.
+
+    What does not depend on each other is asked before anything of it is waited for, so that no call stands idle.
+    """
+
+    def __init__(self, context: RunContext, stage: Stage) -> None:
+        self._context = context
+        self._stage = stage
+        self._pool = ThreadPoolExecutor(context.gateway.concurrency, thread_name_prefix="judge")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=kind is not None)
+
+    def begin(self, work: Callable[[], Result]) -> Future[Result]:
+        """Do other work that asks the model beside the verdicts."""
+        return self._pool.submit(work)
+
+    def ask(self, judge: InstructionsJudge, examples: Sequence[Example]) -> Asked:
+        """Ask for a verdict on each example, without waiting for any."""
+
+        def verdict_on(example: Example) -> Value | None:
+            self._context.stop_if_cancelled()
+            try:
+                case = Case.from_trace(example.trace, judge)
+                return judge.evaluate(case, gateway=self._context.gateway).value
+            except MalformedAnswerError:
+                return None
+
+        return {
+            self._pool.submit(verdict_on, example): example.trace.trace_id for example in examples
+        }
+
+    def collect(self, asked: Asked) -> Verdicts:
+        """The verdicts by trace id; None where the model gave no usable one.
+
+        Raises:
+            ProviderError: when the model cannot be reached or refuses.
+            BudgetExceededError: when the gateway's budget is used up.
+            Cancelled: when the run was cancelled.
+        """
+        verdicts: Verdicts = {}
+        report_every = max(1, len(asked) // 20)
+        for done, future in enumerate(as_completed(asked), start=1):
+            verdicts[asked[future]] = future.result()
+            if done % report_every == 0 or done == len(asked):
+                self._context.emit(Progress(stage=self._stage, done=done, total=len(asked)))
+        return verdicts
 
 
 def judge_all(
@@ -25,35 +81,10 @@ def judge_all(
     """The verdict on each example by trace id, many at a time; None where the model gave no usable one.
 
     Raises:
-        ProviderError: when the model cannot be reached or refuses.
-        BudgetExceededError: when the gateway's budget is used up.
-        Cancelled: when the run was cancelled.
+        As `Judging.collect` does.
     """
-    verdicts: Verdicts = {}
-    if not examples:
-        return verdicts
-    report_every = max(1, len(examples) // 20)
-
-    def verdict_on(example: Example) -> Value | None:
-        context.stop_if_cancelled()
-        try:
-            case = Case.from_trace(example.trace, judge)
-            return judge.evaluate(case, gateway=context.gateway).value
-        except MalformedAnswerError:
-            return None
-
-    workers = min(context.gateway.concurrency, len(examples))
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="judge") as pool:
-        futures = {pool.submit(verdict_on, example): example.trace.trace_id for example in examples}
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                verdicts[futures[future]] = future.result()
-                if done % report_every == 0 or done == len(examples):
-                    context.emit(Progress(stage=stage, done=done, total=len(examples)))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return verdicts
+    with Judging(context, stage) as judging:
+        return judging.collect(judging.ask(judge, examples))
 
 
 def training_trace(example: Example, judge: InstructionsJudge) -> Trace:

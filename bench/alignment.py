@@ -2,7 +2,7 @@
 
 The model is the offline demo model behind an OpenAI-compatible stub: **no language model**. The figures say how the
 optimizers behave on clean and on dirty labels, and what they cost, not how real models do; `--base-url` and `--model`
-run the same benchmark with a real one (set OPENAI_API_KEY).
+run the same benchmark with a real one (set OPENAI_API_KEY), calls and tokens counted by a proxy in between.
 
     python bench/alignment.py --mlflow-python /path/to/venv/bin/python --out results.jsonl
     python bench/alignment.py --report results.jsonl
@@ -31,11 +31,13 @@ sys.path[0] = str(
 )  # instead of this folder, where this file would hide the package `alignment`
 sys.path.append(str(HERE))
 
+from made_tasks.counting_proxy import CountingProxy
 from made_tasks.report import report
 from made_tasks.tasks import CONDITIONS, TASKS, Task, label, make_cases
 
 TRAIN, TEST, SEEDS = 50, 200, 5
-OURS = ("simba", "gepa", "memory", "best_of")
+OURS = ("simba", "gepa", "memory", "best_of", "best_of_sampled")  # the last one without `steady`
+IN_FLIGHT = {"ours": 32, "mlflow": 8}  # by default: LLM_CONCURRENCY, and DSPy's threads
 MLFLOW = ("SIMBA", "GEPA", "MemAlign")
 FIRST_TEST_CASE = 100_000
 
@@ -48,11 +50,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("alignment-results.jsonl"))
     parser.add_argument("--report", type=Path, help="only print the tables of this file")
     parser.add_argument("--mlflow-python", help="an interpreter with mlflow, dspy and litellm")
-    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--tasks", nargs="*", default=[task.name for task in TASKS])
     parser.add_argument("--conditions", nargs="*", default=list(CONDITIONS), choices=CONDITIONS)
     parser.add_argument("--optimizers", nargs="*", help="names as in the tables; default: all")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="of the stub, while aligning")
+    parser.add_argument(
+        "--in-flight", type=int, default=IN_FLIGHT["ours"], help="calls of ours at a time"
+    )
     parser.add_argument(
         "--model", default="openai:/stub", help="judge and optimizer; with --base-url a real one"
     )
@@ -86,6 +92,7 @@ def run_side(
     """All cells of one side that the file does not have yet."""
     done = {key_of(row) for row in read(args.out)} if args.out.exists() else set()
     with Worker(python, side, model) as worker, args.out.open("a") as out:
+        warm_up(worker, model, args)
         for cell in cells(side, optimizers, args):
             if key_of(cell) in done:
                 continue
@@ -97,7 +104,7 @@ def run_side(
 
 def cells(side: str, optimizers: list[str], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Seeds outermost, so that a run that is cut short has whole tables of fewer seeds."""
-    for seed in range(args.seeds):
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         for condition in args.conditions:
             for task in args.tasks:
                 for optimizer in optimizers:
@@ -106,7 +113,28 @@ def cells(side: str, optimizers: list[str], args: argparse.Namespace) -> Iterato
                     yield {
                         "side": side, "task": task, "condition": condition, "optimizer": optimizer, "seed": seed,
                         "latency_ms": args.latency_ms,
+                        "in_flight": args.in_flight if side == "ours" else IN_FLIGHT[side],
+                        "model": args.model if args.base_url else "",
                     }  # fmt: skip
+
+
+def warm_up(worker: Worker, model: Model, args: argparse.Namespace) -> None:
+    """One verdict, so that the first cell's time is not that of importing the libraries."""
+    task = TASKS[0]
+    _, test = data_for(task, CONDITIONS[0], seed=0)
+    worker.ask(job_of(task, "none", [], model, args))
+    worker.ask({"do": "judge", "test": [test[0].to_dict()]})
+
+
+def job_of(
+    task: Task, optimizer: str, train: list[Any], model: Model, args: argparse.Namespace
+) -> dict[str, Any]:
+    """What a side is told to align."""
+    return {
+        "do": "align", "task": task.name, "instructions": task.instructions, "value_type": task.kind,
+        "optimizer": optimizer, "model": args.model, "optimizer_model": args.model,
+        "base_url": model.base_url, "in_flight": args.in_flight, "train": [case.to_dict() for case in train],
+    }  # fmt: skip
 
 
 def run_cell(
@@ -116,11 +144,7 @@ def run_cell(
     task = next(task for task in TASKS if task.name == cell["task"])
     train, test = data_for(task, cell["condition"], seed=cell["seed"])
     model.start_counting(latency_s=args.latency_ms / 1000)
-    aligned = worker.ask({
-        "do": "align", "task": task.name, "instructions": task.instructions, "value_type": task.kind,
-        "optimizer": cell["optimizer"], "model": args.model, "optimizer_model": args.model,
-        "base_url": model.base_url, "train": [case.to_dict() for case in train],
-    })  # fmt: skip
+    aligned = worker.ask(job_of(task, cell["optimizer"], train, model, args))
     spent = model.counted()
     model.start_counting(latency_s=0.0)
     blind = [case.to_dict() | {"assessments": []} for case in test]
@@ -152,7 +176,17 @@ def data_for(task: Task, condition: str, *, seed: int) -> tuple[list[Any], list[
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
     """What makes a cell."""
     return tuple(
-        row[name] for name in ("side", "task", "condition", "optimizer", "seed", "latency_ms")
+        row[name]
+        for name in (
+            "side",
+            "task",
+            "condition",
+            "optimizer",
+            "seed",
+            "latency_ms",
+            "in_flight",
+            "model",
+        )
     )
 
 
@@ -162,51 +196,53 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 class Model:
-    """The model that both sides ask: the stub with the demo model, or a real server, which is not counted.
+    """The model that both sides ask: the stub with the demo model, or a real server behind a proxy that counts.
 
-    Like a real model it samples at a temperature of 1 where none is asked for: equal requests get different answers,
-    the n-th one the same in every run.
+    Like a real model the stub samples at a temperature of 1 where none is asked for: equal requests get different
+    answers, the n-th one the same in every run.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
         from annotator.demo.http_stub import StubServer
 
-        self._real = args.base_url
         self._stub = StubServer(self._respond)
+        self._proxy = CountingProxy(args.base_url) if args.base_url else None
+        self._server: StubServer | CountingProxy = self._proxy or self._stub
         self._lock = threading.Lock()
         self.embedding_model = args.embedding_model
         self._seen: Counter[str] = Counter()
         self._tokens = 0
 
     def __enter__(self) -> Model:
-        if not self._real:
-            self._stub.__enter__()
+        self._server.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        if not self._real:
-            self._stub.__exit__(*error)
+    def __exit__(self, *_: Any) -> None:
+        self._server.__exit__(None, None, None)
 
     @property
     def base_url(self) -> str:
         """Where it answers."""
-        return self._real or self._stub.base_url
+        return self._server.base_url
 
     def start_counting(self, *, latency_s: float) -> None:
         """Forget what was asked so far."""
         with self._lock:
-            self._stub.reset()
+            self._server.reset()
             self._stub.latency_s = latency_s
             self._seen.clear()
             self._tokens = 0
 
     def counted(self) -> dict[str, int]:
-        """Chat calls, tokens in both directions (a quarter of the characters) and embedding requests since then."""
+        """Chat calls, their tokens in both directions and embedding requests since then.
+
+        The stub's tokens are a quarter of the characters.
+        """
         with self._lock:
             return {
-                "calls": self._stub.calls,
-                "tokens": self._tokens,
-                "embeddings": self._stub.embeddings,
+                "calls": self._server.calls,
+                "tokens": self._proxy.tokens if self._proxy else self._tokens,
+                "embeddings": self._server.embeddings,
             }
 
     def _respond(self, body: dict[str, Any]) -> str:

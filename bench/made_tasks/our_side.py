@@ -22,7 +22,7 @@ from judges.errors import JudgeError
 from judges.instructions import Case, InstructionsJudge, make_judge
 from judges.llm import Gateway, use_gateway
 
-IN_FLIGHT = 32  # the product's default; see LLM_CONCURRENCY
+VARIANTS = {"best_of_sampled": ("best_of", {"steady": False})}
 
 
 def value_type(kind: dict[str, Any]) -> Any:
@@ -65,7 +65,8 @@ def align(job: dict[str, Any], gateway: Gateway) -> InstructionsJudge:
     if job["optimizer"] == "none":
         return judge
     traces = [trace_of(case, job["task"]) for case in job["train"]]
-    optimizer = build_optimizer(job["optimizer"], model=job["optimizer_model"])
+    name, params = VARIANTS.get(job["optimizer"], (job["optimizer"], {}))
+    optimizer = build_optimizer(name, model=job["optimizer_model"], params=params)
     with use_gateway(gateway):
         aligned = judge.align(traces, optimizer)
     assert isinstance(aligned, InstructionsJudge)
@@ -89,12 +90,13 @@ def main() -> None:
     os.dup2(2, 1)  # the libraries print their progress; stdout carries results alone
     print(json.dumps({"version": "here"}), file=answers, flush=True)
     aligned: InstructionsJudge | None = None
+    gateway = Gateway()
     for line in sys.stdin:
         job = json.loads(line)
-        gateway = Gateway(concurrency=IN_FLIGHT)
         begun = time.perf_counter()
         result: dict[str, Any] = {}
         if job["do"] == "align":
+            gateway = Gateway(concurrency=job["in_flight"])
             try:
                 aligned = align(job, gateway)
             except JudgeError as error:

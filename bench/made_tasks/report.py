@@ -12,35 +12,49 @@ from made_tasks.tasks import TASKS
 from sklearn.metrics import cohen_kappa_score
 
 RESAMPLES = 400
+RIVAL = ("mlflow", "MemAlign")  # MLflow's best
+STUB = "The model is the offline demo model behind a stub, no language model."
 
 
 def report(rows: Sequence[dict[str, Any]]) -> str:
-    """Markdown: one table a condition, tasks in columns; then what each optimizer took."""
+    """Markdown: two tables a condition, tasks in columns; the difference to MLflow's best; what each optimizer took."""
+    models = sorted({row.get("model", "") for row in rows})
+    note = f"*{' '.join(f'The model is {model}.' if model else STUB for model in models)}*"
     parts = []
     for condition in dict.fromkeys(row["condition"] for row in rows):
-        parts += [
-            f"### {condition}",
-            "",
-            *_accuracy_table([r for r in rows if r["condition"] == condition]),
-            "",
-        ]
-    return "\n".join([*parts, "### What it took", "", *_cost_table(rows)])
+        own = [row for row in rows if row["condition"] == condition]
+        parts += [f"### {condition}", "", note, "", *_score_tables(own), ""]
+    parts += ["### Ours less MLflow's MemAlign", "", note, "", *_difference_table(rows), ""]
+    return "\n".join([*parts, "### What it took", "", note, "", *_cost_table(rows)])
 
 
-def _accuracy_table(rows: Sequence[dict[str, Any]]) -> list[str]:
+def _score_tables(rows: Sequence[dict[str, Any]]) -> list[str]:
     tasks = [task.name for task in TASKS if any(row["task"] == task.name for row in rows)]
-    lines = [f"| optimizer | {' | '.join(tasks)} |", "|---|" + "---|" * len(tasks)]
-    for (side, optimizer), own in _grouped(rows, "side", "optimizer").items():
-        cells = []
-        for task in tasks:
-            mine = [row for row in own if row["task"] == task]
-            cells.append(_figures(task, mine) if mine else "")
-        lines.append(f"| {side} {optimizer} | {' | '.join(cells)} |")
-    return lines
+    tables: dict[str, list[str]] = {}
+    for place, measure in enumerate(("accuracy", "kappa")):
+        tables[measure] = [
+            f"| {measure} | {' | '.join(tasks)} | mean |",
+            "|---|" + "---|" * (len(tasks) + 1),
+        ]
+        for (side, optimizer), own in _grouped(rows, "side", "optimizer").items():
+            figures = [_figures(task, [r for r in own if r["task"] == task]) for task in tasks]
+            shown = [figure if isinstance(figure, str) else figure[place] for figure in figures]
+            cells = [each if isinstance(each, str) else _with_interval(*each) for each in shown]
+            whole = [each[0] for each in shown if not isinstance(each, str)]
+            mean = f"{np.mean(whole):.3f}" if len(whole) == len(tasks) else ""
+            seeds = len({row["seed"] for row in own})
+            tables[measure].append(
+                f"| {side} {optimizer}, {seeds} seeds | {' | '.join(cells)} | {mean} |"
+            )
+    return [*tables["accuracy"], "", *tables["kappa"]]
 
 
-def _figures(task: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Mean accuracy and kappa over the seeds, with the 95 % interval of the mean by resampling seeds and items."""
+def _figures(
+    task: str, rows: Sequence[dict[str, Any]]
+) -> str | tuple[tuple[float, Sequence[float]], tuple[float, Sequence[float]]]:
+    """Accuracy and kappa over the seeds, each with what resampling seeds and items makes of it."""
+    if not rows:
+        return ""
     failed = sum(bool(row["error"]) for row in rows)
     if failed:
         return f"failed {failed} of {len(rows)}"
@@ -50,22 +64,24 @@ def _figures(task: str, rows: Sequence[dict[str, Any]]) -> str:
         json.dumps(value): place
         for place, value in enumerate(next(t for t in TASKS if t.name == task).values)
     }
+
+    def kappa(items: np.ndarray[Any, Any]) -> float:
+        return float(cohen_kappa_score(items[:, 0], items[:, 1], weights=weights))
+
     items = [_items(row, codes) for row in rows]
     accuracies, kappas = [], []
     for _ in range(RESAMPLES):
-        truth, found = [], []
-        for place in dice.integers(len(items), size=len(items)):
-            own = items[place][dice.integers(len(items[place]), size=len(items[place]))]
-            truth.append(own[:, 0])
-            found.append(own[:, 1])
-        accuracies.append(np.mean(np.concatenate(truth) == np.concatenate(found)))
-        kappas.append(
-            cohen_kappa_score(np.concatenate(truth), np.concatenate(found), weights=weights)
+        drawn = np.concatenate(
+            [
+                items[place][dice.integers(len(items[place]), size=len(items[place]))]
+                for place in dice.integers(len(items), size=len(items))
+            ]
         )
+        accuracies.append(float(np.mean(drawn[:, 0] == drawn[:, 1])))
+        kappas.append(kappa(drawn))
     everything = np.concatenate(items)
-    accuracy = np.mean(everything[:, 0] == everything[:, 1])
-    kappa = cohen_kappa_score(everything[:, 0], everything[:, 1], weights=weights)
-    return f"**{accuracy:.2f}** {_interval(accuracies)}, κ {kappa:.2f} {_interval(kappas)}"
+    accuracy = float(np.mean(everything[:, 0] == everything[:, 1]))
+    return (accuracy, accuracies), (kappa(everything), kappas)
 
 
 def _items(row: dict[str, Any], codes: dict[str, int]) -> np.ndarray[Any, Any]:
@@ -79,24 +95,77 @@ def _items(row: dict[str, Any], codes: dict[str, int]) -> np.ndarray[Any, Any]:
     )
 
 
-def _interval(samples: Sequence[float]) -> str:
+def _with_interval(figure: float, samples: Sequence[float]) -> str:
     low, high = np.quantile(samples, [0.025, 0.975])
-    return f"({low:.2f} to {high:.2f})"
+    return f"{_short(figure)} ({_short(low)} to {_short(high)})"
+
+
+def _short(figure: float) -> str:
+    return f"{figure:.2f}".replace("0.", ".", 1)
+
+
+def _difference_table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Mean difference of accuracy over the tasks, cell by cell, with the interval from resampling each task's seeds."""
+    dice = np.random.default_rng(0)
+    ours = list(dict.fromkeys(row["optimizer"] for row in rows if row["side"] == "ours"))
+    conditions = list(dict.fromkeys(row["condition"] for row in rows))
+    rival = {
+        _place(row): _accuracy(row) for row in rows if (row["side"], row["optimizer"]) == RIVAL
+    }
+    lines = [f"| | {' | '.join(conditions)} |", "|---|" + "---|" * len(conditions)]
+    for optimizer in ours:
+        cells = []
+        for condition in conditions:
+            by_task: dict[str, list[float]] = defaultdict(list)
+            for row in rows:
+                is_own = row["side"] == "ours" and row["optimizer"] == optimizer
+                if is_own and row["condition"] == condition and _place(row) in rival:
+                    by_task[row["task"]].append(_accuracy(row) - rival[_place(row)])
+            if not by_task:
+                cells.append("")
+                continue
+            samples = [
+                np.mean([np.mean(dice.choice(each, len(each))) for each in by_task.values()])
+                for _ in range(RESAMPLES * 10)
+            ]
+            low, high = np.quantile(samples, [0.025, 0.975])
+            mean = np.mean([np.mean(each) for each in by_task.values()])
+            cells.append(f"{mean:+.3f} ({low:+.3f} to {high:+.3f})")
+        if any(cells):
+            lines.append(f"| {optimizer} | {' | '.join(cells)} |")
+    return lines
+
+
+def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["task"], row["condition"], row["seed"]
+
+
+def _accuracy(row: dict[str, Any]) -> float:
+    return float(row["right"] / sum(count for _, _, count in row["pairs"]))
 
 
 def _cost_table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Means; the share of the limit is calls times latency by calls in flight, over the seconds that it took."""
     lines = [
-        "| optimizer | calls to align | tokens to align | seconds | calls a verdict | embeddings a verdict | tokens a verdict |",
-        "|---|---|---|---|---|---|---|",
+        "| optimizer | runs | calls to align (most) | tokens to align | seconds (median) | share of the limit "
+        "| calls a verdict | embeddings a verdict | tokens a verdict |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for (side, optimizer), own in _grouped(rows, "side", "optimizer").items():
+    for (side, optimizer, in_flight), own in _grouped(
+        rows, "side", "optimizer", "in_flight"
+    ).items():
+        calls = [row["calls"] for row in own]
+        limits = [row["calls"] * row["latency_ms"] / 1000 / in_flight for row in own]
+        shares = [limit / row["seconds"] for limit, row in zip(limits, own, strict=True)]
         cells = [
-            f"{np.median([row['calls'] for row in own]):.0f} (most {max(row['calls'] for row in own)})",
-            f"{np.median([row['tokens'] for row in own]):,.0f}",
+            str(len(own)),
+            f"{np.mean(calls):,.0f} ({max(calls):,})",
+            f"{np.mean([row['tokens'] for row in own]):,.0f}",
             f"{np.median([row['seconds'] for row in own]):.1f}",
-            f"{np.median([row['serving_calls'] for row in own]):.2f}",
-            f"{np.median([row['serving_embeddings'] for row in own]):.2f}",
-            f"{np.median([row['serving_tokens'] for row in own]):.0f}",
+            f"{np.median(shares):.2f} at {in_flight} in flight" if any(limits) else "no latency",
+            f"{np.mean([row['serving_calls'] for row in own]):.2f}",
+            f"{np.mean([row['serving_embeddings'] for row in own]):.2f}",
+            f"{np.mean([row['serving_tokens'] for row in own]):.0f}",
         ]
         lines.append(f"| {side} {optimizer} | {' | '.join(cells)} |")
     return lines

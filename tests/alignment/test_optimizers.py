@@ -17,8 +17,9 @@ from alignment.guidelines import distil
 from alignment.labels import Example, LabelRule, Sides, examples_from_traces
 from alignment.memory import MemoryAlignmentOptimizer
 from alignment.metric import Metric
+from annotator.demo.model import respond as demo_model
 from judges.calls import Reply
-from judges.errors import BudgetExceededError, Cancelled, ProviderError
+from judges.errors import BudgetExceededError, Cancelled, ProviderError, ProviderRequestError
 from judges.instructions import InstructionsJudge
 from judges.llm import Allowance, Gateway, register_local_provider
 from tests.alignment.support_desk import (
@@ -120,15 +121,18 @@ def test_cancelling_ends_it_within_the_calls_in_flight(optimizer: LabelledOptimi
     assert len(calls) < 30 + 4
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS[::2], ids=lambda each: each.title)
+@pytest.mark.parametrize(
+    ("optimizer", "every"), [(OPTIMIZERS[0], 6), (OPTIMIZERS[2], 4)], ids=["GEPA", "Best of"]
+)
 def test_a_budget_of_the_run_ends_it_with_the_best_it_has_found(
-    optimizer: LabelledOptimizer,
+    optimizer: LabelledOptimizer, every: int
 ) -> None:
     events: list[Event] = []
     gateway = Gateway(concurrency=8)
     granted = Allowance(gateway, max_calls=60)
     odd = [
-        replace(e, value=not e.value) if n % 6 == 0 else e for n, e in enumerate(desk_examples(40))
+        replace(e, value=not e.value) if n % every == 0 else e
+        for n, e in enumerate(desk_examples(40))
     ]
     aligned = align(optimizer, odd, gateway=granted, listener=events.append)
     fresh = desk_examples(30, start=1000)
@@ -391,3 +395,79 @@ def test_it_ends_where_all_that_it_learns_from_is_right_and_the_rest_stays_wrong
     gateway = Gateway(concurrency=4)
     assert align(GEPAAlignmentOptimizer(), desk_examples(40), judge=judge, gateway=gateway) == judge
     assert gateway.usage.calls <= 40
+
+
+def test_a_model_that_refuses_a_temperature_is_asked_without_one() -> None:
+    refused: list[Any] = []
+
+    def respond(body: dict[str, Any]) -> str:
+        if "temperature" in body:
+            refused.append(body["temperature"])
+            raise ProviderRequestError("This model takes no temperature.")
+        return demo_model(body)
+
+    register_local_provider("stubborn", respond)
+    examples, judge = desk_examples(30), desk_judge(model="stubborn:/x")
+    stubborn = align(BestOfAlignmentOptimizer(), examples, judge=judge)
+    assert "temperature" not in stubborn.inference_params
+    assert stubborn.instructions == align(BestOfAlignmentOptimizer(), examples).instructions
+    assert set(refused) == {0}
+
+
+def test_a_temperature_that_the_judge_names_stays_and_is_else_set_only_where_that_is_wanted() -> (
+    None
+):
+    examples, warm = desk_examples(30), {"temperature": 0.4}
+    aligned = align(
+        BestOfAlignmentOptimizer(), examples, judge=desk_judge(inference_params=dict(warm))
+    )
+    assert aligned.inference_params == warm
+    assert align(BestOfAlignmentOptimizer(), examples).inference_params == {"temperature": 0}
+    assert align(BestOfAlignmentOptimizer(steady=False), examples).inference_params == {}
+
+
+def test_a_scale_is_not_folded_where_that_gives_up_what_few_labels_have() -> None:
+    """Of forty labels four are a 3; read as a 4 with some of the 4s, they would be lost for more hits."""
+    cases = desk_examples(40)
+    labels = [3 if n % 10 == 0 else 4 + n % 2 for n in range(40)]
+    right = {json.dumps(e.trace.inputs["question"]): n for n, e in enumerate(cases)}
+
+    def respond(body: dict[str, Any]) -> str:
+        system, user = (message["content"] for message in body["messages"][:2])
+        if "guidelines" in system and "JSON object" in system:
+            return json.dumps({"guidelines": []})
+        known = next((n for question, n in right.items() if question in user), 0)
+        said = 3 if known % 4 == 2 else labels[known]
+        return json.dumps({"rationale": "So.", "result": said})
+
+    register_local_provider("strict", respond)
+    judge = desk_judge(model="strict:/x", feedback_value_type=int)
+    labelled = [
+        replace(e, value=value, verdict_value=1) for e, value in zip(cases, labels, strict=True)
+    ]
+    aligned = align(BestOfAlignmentOptimizer(examples=0), labelled, judge=judge)
+    assert aligned.calibration is None
+
+
+def test_a_list_from_a_part_of_the_feedback_has_to_be_clearly_better() -> None:
+    """One label more is chance where thirty are judged: what all feedback teaches stands."""
+    examples = desk_examples(40)
+    right = {json.dumps(e.trace.inputs["question"]): e.value for e in examples}
+    missed = {question for place, question in enumerate(right) if place % 8 == 1}
+    lucky = set(sorted(missed)[1:])
+
+    def respond(body: dict[str, Any]) -> str:
+        system, user = (message["content"] for message in body["messages"][:2])
+        if "distill a set of guidelines" in system:
+            shown = json.loads(user.partition("The cases:\n")[2])
+            rule = "Say what all say." if len(shown) == len(examples) else "Say what some say."
+            return json.dumps({"guidelines": [{"guideline_text": rule}]})
+        question = next((each for each in right if each in user), None)
+        if question is None or ("some say" not in system and "all say" not in system):
+            return json.dumps({"rationale": "So.", "result": True})
+        wrong = missed if "all say" in system else lucky
+        return json.dumps({"rationale": "So.", "result": right[question] != (question in wrong)})
+
+    register_local_provider("lucky", respond)
+    aligned = align(BestOfAlignmentOptimizer(), examples, judge=desk_judge(model="lucky:/x"))
+    assert aligned.instructions.endswith("Say what all say.")
