@@ -15,7 +15,7 @@ from functools import partial
 from typing import ClassVar
 
 from alignment.base import LabelledOptimizer, check_whole_number
-from alignment.evaluation import Judging
+from alignment.evaluation import Asked, Judging
 from alignment.events import RunContext, Stage
 from alignment.gepa import GEPAAlignmentOptimizer
 from alignment.guidelines import Distilled, as_text, distil, recurring
@@ -115,27 +115,21 @@ class _Stages:
         self._lists: set[frozenset[str]] = set()
 
     def run(self) -> None:
-        """The list from all feedback; lists from parts of it where something is to be gained; then GEPA and SIMBA."""
+        """The list from all feedback; others where something is to be gained; then GEPA and SIMBA from the best."""
         race = self._race
         learning = self._begin_to_distil(self._examples)
-        present = (self._present, race.ask(self._present, race.heat))
-        if self._optimizer.steady and "temperature" not in self._judge.inference_params:
-            self._become_steady()
+        steady = self._steady()
+        trying = race.ask(steady, race.heat[:1]) if steady else {}
+        present = race.ask(self._present, race.heat)
+        if steady and self._is_taken(trying):
+            self._plain = steady.judge
         found = learning.result()
         for text in found.contradictions:
             self._optimizer.tell(self._context, f"The feedback contradicts itself: {text}")
         first = self._listed("guidelines", found.guidelines)
         asked = [(first, race.ask(first, race.heat))] if first else []
-        race.admit([present, *asked])
-        first = first or self._present
-        parts: list[Future[Distilled]] = []
-        if race.could_be_beaten(first):
-            parts = self._begin_to_learn_from_parts()
-        self._go_on_with(first, found)
-        if not parts and race.could_be_beaten(race.best):
-            parts = self._begin_to_learn_from_parts()
-        if parts:
-            self._enter_what_parts_teach([part.result() for part in parts])
+        race.admit([(self._present, present), *asked])
+        self._race_on(first or self._present, found)
         race.calibrate()
         if race.worth(race.best) < ROOM:
             self._let_gepa_try()
@@ -166,51 +160,70 @@ class _Stages:
         ]
         return [self._begin_to_distil(part) for part in parts if part]
 
-    def _become_steady(self) -> None:
-        """Ask new versions at a temperature of 0. One call finds out whether the model allows that: some do not."""
-        params = {**self._judge.inference_params, "temperature": 0}
-        steady = replace(self._plain, inference_params=params)
-        asked = self._race.ask(Entry(name="", judge=steady), self._race.heat[:1])
+    def _steady(self) -> Entry | None:
+        """The judge at a temperature of 0, where that is wanted and it names none."""
+        params = self._judge.inference_params
+        if not self._optimizer.steady or "temperature" in params:
+            return None
+        judge = replace(self._plain, inference_params={**params, "temperature": 0})
+        return Entry(name="at a temperature of 0", judge=judge)
+
+    def _is_taken(self, asked: Asked) -> bool:
+        """Whether the model answers when it is told a temperature; some refuse any."""
         try:
             self._judging.collect(asked)
         except ProviderRequestError:
             self._optimizer.note(self._context, "The model refuses a temperature of 0.")
-        else:
-            self._plain = steady
+            return False
+        return True
 
-    def _go_on_with(self, first: Entry, found: Distilled) -> None:
-        """The first list on all labels; beside it the current version, if not worse, and the list with examples."""
+    def _race_on(self, first: Entry, found: Distilled) -> None:
+        """The first list on all labels, beside it the current version, if not worse; challengers where they can win."""
         race = self._race
         in_heat = race.worth(first)
         goes_on = [first]
         if first is not self._present and race.worth(self._present) >= in_heat:
             goes_on.append(self._present)
+        is_open = race.could_be_beaten(first)
+        parts = self._begin_to_learn_from_parts() if is_open else []
         asked = race.ask_for_rest(goes_on)
-        if not self._optimizer.examples or not race.could_be_beaten(first):
-            race.admit(asked)
-            return
-        shown = self._with_examples(found)
-        race.admit([*asked, (shown, race.ask(shown, race.heat))])
-        if race.worth(shown) > in_heat:
-            race.admit(race.ask_for_rest([shown]))
+        challengers = self._ask_challengers(found, parts) if is_open else []
+        race.admit([*asked, *challengers])
+        if not is_open and race.could_be_beaten(race.best):
+            challengers = self._ask_challengers(found, self._begin_to_learn_from_parts())
+            race.admit(challengers)
+        entries = [entry for entry, _ in challengers]
+        lists = [entry for entry in entries if not entry.knows_all]
+        ahead = [e for e in entries if e.knows_all and race.worth(e) > in_heat]
+        if lists:
+            ahead.append(max(lists, key=race.worth))
+        race.admit(race.ask_for_rest(ahead))
 
-    def _enter_what_parts_teach(self, found: Sequence[Distilled]) -> None:
-        """Lists from parts of the feedback, and what most of them have, in a heat; the best of them on all labels."""
+    def _ask_challengers(
+        self, found: Distilled, parts: Sequence[Future[Distilled]]
+    ) -> list[tuple[Entry, Asked]]:
+        """The list with examples, what most lists from parts of the feedback have, and these, each in the heat.
+
+        Those that do not fit into the budget stay out.
+        """
         race = self._race
-        recur = recurring(self._judge, found, self._context, model=self._model)
-        lists = [("guidelines that recur", recur)]
-        lists += [
-            (f"guidelines without part {n}", each.guidelines) for n, each in enumerate(found, 1)
-        ]
-        entries = [
-            entry for name, each in lists if (entry := self._listed(name, each, knows_all=False))
-        ]
-        fitting = entries[: race.calls_left // len(race.heat)]
-        race.admit([(entry, race.ask(entry, race.heat)) for entry in fitting])
-        if len(fitting) < len(entries):
-            raise BudgetExceededError("Not every list fits into the budget.")
-        if entries:
-            race.admit(race.ask_for_rest([max(entries, key=race.worth)]))
+        asked: list[tuple[Entry, Asked]] = []
+
+        def challenge(entry: Entry | None) -> None:
+            if entry is not None and race.calls_left >= len(race.heat):
+                asked.append((entry, race.ask(entry, race.heat)))
+
+        if self._optimizer.examples:
+            challenge(self._with_examples(found))
+        taught = [part.result() for part in parts]
+        if race.calls_left:
+            race.spend(1)
+            recur = recurring(self._judge, taught, self._context, model=self._model)
+            challenge(self._listed("guidelines that recur", recur, knows_all=False))
+        for number, each in enumerate(taught, start=1):
+            name = f"guidelines without part {number}"
+            challenge(self._listed(name, each.guidelines, knows_all=False))
+        return asked
 
     def _listed(
         self, name: str, guidelines: Sequence[Guideline], *, knows_all: bool = True
