@@ -123,6 +123,9 @@ class _Stages:
         present = race.ask(self._present, race.heat)
         if steady and self._is_taken(trying):
             self._plain = steady.judge
+            self._context.say(
+                "New versions are asked at a temperature of 0, as the judge names none."
+            )
         found = learning.result()
         for text in found.contradictions:
             self._optimizer.tell(self._context, f"The feedback contradicts itself: {text}")
