@@ -84,7 +84,7 @@ def measure(count: int) -> None:
         ("builder, what is missing", f"/sessions/new/?goal=BALANCE&judge={judge.pk}", None),
         ("builder, disagreements", f"/sessions/new/?goal=SETTLE&judge={judge.pk}", None),
         ("preview by verdict", "/sessions/preview/", plan),
-        ("preview by five facts", "/sessions/preview/", {**plan, "by": "boundary"}),
+        ("preview by boundary", "/sessions/preview/", {**plan, "by": "boundary"}),
         ("mix for another goal", "/sessions/mix/", {**plan, "mix_for": "goal"}),
     ):
         passed, busy, queries = ask(path, data)

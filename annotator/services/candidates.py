@@ -6,14 +6,12 @@ The lead decides by which facts the traces are told apart; the sampling itself i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef
-
-from alignment.readiness import readiness
+from alignment.readiness import Readiness, readiness
 from alignment.sampling import (
     LEAST_RANDOM_SHARE,
     Candidate,
@@ -36,11 +34,11 @@ from annotator.models import (
     SessionStatus,
     Trace,
 )
-from annotator.models.search import verdicts_in_force
+from annotator.services.kept_figures import KeptFigures
 from annotator.services.readiness import labelled_traces
-from judges.values import Value, ValueKind, ValueType
+from judges.values import Value, ValueKind, ValueType, value_key
 
-MOST_CANDIDATES = 20_000
+MOST_CANDIDATES = 10_000
 NO_VERDICT = "no verdict"
 # By what traces can be told apart; `tag:<name>` is a further one for each tag.
 DIMENSIONS = ("verdict", "side", "disagreement", "review", "boundary")
@@ -100,7 +98,7 @@ def facts(
     until: datetime | None = None,
     but: FeedbackSession | None = None,
 ) -> list[Fact]:
-    """The newest traces of the judge's experiment, at most MOST_CANDIDATES, newest first; in eight queries.
+    """The newest traces of the judge's experiment, at most MOST_CANDIDATES, newest first; in five queries.
 
     Args:
         judge: For whom the facts are.
@@ -113,54 +111,55 @@ def facts(
         traces = traces.filter(created_at__gte=since)
     if until is not None:
         traces = traces.filter(created_at__lt=until)
-    rows = list(traces.newest_first().values_list("pk", "tags")[:MOST_CANDIDATES])
-    verdicts: dict[int, Value] = {
-        trace: value
-        for trace, value in verdicts_in_force(judge)
-        .filter(trace__experiment=judge.experiment_id, error_text="")
-        .values_list("trace_id", "value")
-        if value is not None
-    }
+    newest = traces.newest_first().values_list("pk", "tags", "requested_at")
+    rows = list(newest[:MOST_CANDIDATES])
+    # Of what was said, only what can be about these traces is read.
+    about: dict[str, Any] = {"trace__experiment": judge.experiment_id}
+    if len(rows) == MOST_CANDIDATES:
+        about["trace__requested_at__gte"] = rows[-1][2]
+    verdicts, differing = _verdicts(judge, about)
     answers: dict[int, set[str]] = defaultdict(set)
     people: Counter[int] = Counter()
     for trace, key in (
         Assessment.objects.human()
         .for_judge(judge)
-        .filter(span_id="")
+        .filter(**about, span_id="")
         .values_list("trace_id", "value_key")
     ):
         people[trace] += 1
         answers[trace].add(key)
-    for trace, key in (
-        verdicts_in_force(judge)
-        .filter(trace__experiment=judge.experiment_id, trace__in=list(answers)[:MOST_CANDIDATES])
-        .values_list("trace_id", "value_key")
-    ):
-        answers[trace].add(key)
     labelled = set(Label.objects.filter(judge=judge).values_list("trace_id", flat=True))
-    differing = _versions_differ(judge)
     taken = _taken(judge, but)
-    sides, value_type = judge.sides, judge.value_type
-    return [
-        Fact(
-            trace=trace,
-            verdict=verdicts.get(trace),
-            side=sides.side_of(verdicts[trace]) if trace in verdicts else None,
-            reviewed=people[trace],
-            has_label=trace in labelled,
-            disagrees=len(answers[trace] - {""}) > 1 if trace in answers else False,
-            is_near=trace in differing
-            or (trace in verdicts and is_near_boundary(verdicts[trace], judge, value_type)),
-            is_taken=trace in taken,
-            tags=tags if isinstance(tags, dict) else {},
+    place = _places(judge)
+    found = []
+    for trace, tags, _ in rows:
+        verdict, key = verdicts.get(trace, (None, ""))
+        side, is_near = place(verdict) if verdict is not None else (None, False)
+        said = answers.get(trace)
+        found.append(
+            Fact(
+                trace=trace,
+                verdict=verdict,
+                side=side,
+                reviewed=people[trace] if said else 0,
+                has_label=trace in labelled,
+                disagrees=len((said | {key}) - {""}) > 1 if said else False,
+                is_near=is_near or trace in differing,
+                is_taken=trace in taken,
+                tags=tags if isinstance(tags, dict) else {},
+            )
         )
-        for trace, tags in rows
-    ]
+    return found
 
 
 def stratum_of(fact: Fact, by: Sequence[str] = ("verdict",)) -> str:
     """The name of the group that a trace belongs to, when traces are told apart by these facts."""
     return " · ".join(_word(fact, dimension) for dimension in by)
+
+
+def words_of(found: Iterable[Fact], dimension: str) -> Iterator[str]:
+    """What each trace is told apart by, for one of the facts."""
+    return (_word(fact, dimension) for fact in found)
 
 
 def strata(
@@ -174,13 +173,40 @@ def strata(
     return dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])))
 
 
-def yields(judge: Judge, groups: Mapping[str, Sequence[Fact]]) -> list[Yield]:
-    """What reviewing each stratum is likely to bring, by what became of traces with such verdicts so far."""
-    usable, _ = labelled_traces(judge)
-    seen: dict[Side | None, Counter[Side]] = defaultdict(Counter)
+@dataclass(frozen=True, kw_only=True)
+class LabelsNow:
+    """How far a judge's labels are, and what they tell of those to come.
+
+    Attributes:
+        readiness: None where the values have no two sides to balance.
+        became: How many traces with a verdict of one side got a label of which.
+    """
+
+    readiness: Readiness | None
+    became: dict[Side, dict[Side, int]]
+
+
+def labels_now(judge: Judge) -> LabelsNow:
+    """The judge's labels as they are; ask `kept_figures` for it."""
+    sides = judge.sides
+    if not sides.is_decided:
+        return LabelsNow(readiness=None, became={})
+    usable, states = labelled_traces(judge)
+    became: dict[Side, dict[Side, int]] = {side: dict.fromkeys(Side, 0) for side in Side}
     for each in usable:
-        seen[judge.side_of(each.verdict)][judge.side_of(each.value)] += 1
-    chances = {side: side_chances(seen[side], verdict=side) for side in (*Side, None)}
+        became[sides.side_of(each.verdict)][sides.side_of(each.value)] += 1
+    return LabelsNow(
+        readiness=readiness(states, sides=sides, thresholds=judge.thresholds), became=became
+    )
+
+
+def yields(groups: Mapping[str, Sequence[Fact]], now: LabelsNow) -> list[Yield]:
+    """What reviewing each stratum is likely to bring, by what became of traces with such verdicts so far."""
+    nothing = dict.fromkeys(Side, 0)
+    chances = {
+        side: side_chances(now.became.get(side, nothing) if side else nothing, verdict=side)
+        for side in (*Side, None)
+    }
     return [_yield(name, group, chances) for name, group in groups.items()]
 
 
@@ -239,15 +265,15 @@ def for_what_is_missing(
 
     Traces without a verdict or with a label already are no candidates: reviewing them adds nothing to the set.
     """
-    _, states = labelled_traces(judge)
-    now = readiness(states, sides=judge.sides, thresholds=judge.thresholds)
+    labels = KeptFigures(judge).get(labels_now)
+    now = labels.readiness or readiness([], sides=judge.sides, thresholds=judge.thresholds)
     frame = [
         fact
         for fact in facts(judge, but=but)
         if not fact.has_label and fact.verdict is not None and not fact.reviewed
     ]
     groups = strata(frame)
-    gains = yields(judge, groups)
+    gains = yields(groups, labels)
     fewest = fewest_reviews(now.by_side, gains, judge.thresholds)
     sizes = {name: len(group) for name, group in groups.items()}
     size = _with_random_share(fewest.reviews, sizes, gains, random_share)
@@ -270,6 +296,20 @@ def for_what_is_missing(
         expected=expected_sides(mix, gains),
         reviews=dict(fewest.reviews),
     )
+
+
+def _places(judge: Judge) -> Callable[[Value], tuple[Side, bool]]:
+    """A value's side, and whether it is near another one; of many values few differ, and each of those is looked at once."""
+    known: dict[str, tuple[Side, bool]] = {}
+    sides, value_type = judge.sides, judge.value_type
+
+    def place(value: Value) -> tuple[Side, bool]:
+        key = value_key(value)
+        if key not in known:
+            known[key] = sides.side_of(value), is_near_boundary(value, judge, value_type)
+        return known[key]
+
+    return place
 
 
 def is_near_boundary(value: Value, judge: Judge, value_type: ValueType) -> bool:
@@ -356,15 +396,40 @@ def _first_judge(session: FeedbackSession) -> Judge:
     return first.judge
 
 
-def _versions_differ(judge: Judge) -> set[int]:
-    """Traces of which two versions of the judge said different things."""
-    verdicts = Assessment.objects.verdicts().for_judge(judge).filter(span_id="", error_text="")
-    others = Assessment.objects.verdicts().filter(
-        trace=OuterRef("trace"), name=judge.name, span_id="", error_text=""
+def _verdicts(
+    judge: Judge, about: Mapping[str, Any]
+) -> tuple[dict[int, tuple[Value, str]], set[int]]:
+    """The verdict in force on each trace, with its key; and the traces on which versions said different things.
+
+    All versions' verdicts are read at once, which is cheaper than to have the database look for each one's rivals.
+    """
+    rows = (
+        Assessment.objects.verdicts()
+        .filter(**about, name=judge.name, span_id="")
+        .order_by("created_at", "pk")
+        .values_list("trace_id", "value", "value_key", "judge_version_id", "error_text")
     )
-    current = verdicts.filter(judge_version=judge.current_version_id)
-    differing = current.filter(Exists(others.exclude(value_key=OuterRef("value_key"))))
-    return set(differing.values_list("trace_id", flat=True))
+    current: dict[int, tuple[Value | None, str, bool]] = {}
+    others: dict[int, tuple[Value | None, str, bool]] = {}
+    said_besides: dict[int, set[str]] = defaultdict(set)
+    for trace, value, key, version, error in rows:
+        if version == judge.current_version_id:
+            current[trace] = value, key, not error
+            continue
+        others[trace] = value, key, not error
+        if not error:
+            said_besides[trace].add(key)
+    in_force = {
+        trace: (value, key)
+        for trace, (value, key, is_given) in {**others, **current}.items()
+        if is_given and value is not None
+    }
+    differing = {
+        trace
+        for trace, keys in said_besides.items()
+        if trace in current and current[trace][2] and keys - {current[trace][1]}
+    }
+    return in_force, differing
 
 
 def _taken(judge: Judge, but: FeedbackSession | None) -> set[int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from alignment.readiness import Readiness, additions, readiness
+from alignment.readiness import Readiness, additions
 from alignment.sampling import (
     LEAST_RANDOM_SHARE,
     Candidate,
@@ -29,8 +29,18 @@ from annotator.models import (
 )
 from annotator.services import session_states
 from annotator.services import sessions as session_service
-from annotator.services.candidates import Fact, facts, for_what_is_missing, strata, yields
-from annotator.services.readiness import labelled_traces
+from annotator.services.candidates import (
+    DIMENSIONS,
+    MOST_CANDIDATES,
+    Fact,
+    facts,
+    for_what_is_missing,
+    labels_now,
+    strata,
+    words_of,
+    yields,
+)
+from annotator.services.kept_figures import KeptFigures
 from annotator.services.sessions import Pick
 
 BY_HAND = "chosen by hand"
@@ -105,6 +115,7 @@ class Outlook:
         after: The labels of each side that are likely then.
         missing_after: What is then still likely to be missing, in sentences.
         sample: What the sampler did.
+        is_of_newest: Whether only the newest traces were looked at, MOST_CANDIDATES of them.
         taken_traces: The pks of picks that another session has too.
     """
 
@@ -117,6 +128,7 @@ class Outlook:
     after: Mapping[Side, float]
     missing_after: tuple[str, ...]
     sample: Sample
+    is_of_newest: bool = False
     taken_traces: frozenset[int] = field(default=frozenset())
 
 
@@ -176,6 +188,7 @@ def outlook(judge: Judge, mix: Mix, *, but: FeedbackSession | None = None) -> Ou
         after=after,
         missing_after=missing_after,
         sample=sample,
+        is_of_newest=len(known) >= MOST_CANDIDATES,
         taken_traces=frozenset(fact.trace for fact in known if fact.is_taken),
     )
 
@@ -188,16 +201,11 @@ def fits(fact: Fact, mix: Mix) -> bool:
 
 
 def facets(frame: Sequence[Fact]) -> dict[str, dict[str, int]]:
-    """How many candidates each fact holds for, each fact for itself."""
-    found: dict[str, dict[str, int]] = {
-        dimension: {
-            name: len(group) for name, group in strata(frame, (dimension,), also_taken=True).items()
-        }
-        for dimension in ("verdict", "side", "review", "disagreement", "boundary")
-    }
-    for tag in tags_of(frame):
-        groups = strata(frame, (f"tag:{tag}",), also_taken=True)
-        found[f"tag:{tag}"] = {name: len(group) for name, group in groups.items()}
+    """How many candidates each fact holds for, each fact for itself; the most frequent first."""
+    found: dict[str, dict[str, int]] = {}
+    for dimension in (*DIMENSIONS, *(f"tag:{tag}" for tag in tags_of(frame))):
+        counts = Counter(words_of(frame, dimension))
+        found[dimension] = dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
     return found
 
 
@@ -295,7 +303,7 @@ def schedule_plan(
 
 def labels_missing(judge: Judge) -> list[str]:
     """What the judge lacks to be aligned, in sentences; empty when it is ready or its values have no two sides."""
-    now = _labels_now(judge)
+    now = KeptFigures(judge).get(labels_now).readiness
     return now.missing if now is not None else []
 
 
@@ -316,22 +324,15 @@ def _balancing(judge: Judge, *, seed: int, but: FeedbackSession | None) -> Mix:
 def _readiness(
     judge: Judge, groups: Mapping[str, Sequence[Fact]], sample: Sample
 ) -> tuple[Readiness | None, dict[Side, float], tuple[str, ...]]:
-    now = _labels_now(judge)
+    labels = KeptFigures(judge).get(labels_now)
+    now = labels.readiness
     if now is None:
         return None, {}, ()
     mix = {name: each.expected for name, each in sample.strata.items()}
-    gained = expected_sides(mix, yields(judge, groups))
+    gained = expected_sides(mix, yields(groups, labels))
     after = {side: now.by_side.get(side, 0) + gained[side] for side in Side}
     rounded = {side: round(many) for side, many in after.items()}
     return now, after, tuple(additions(rounded, judge.thresholds).sentences())
-
-
-def _labels_now(judge: Judge) -> Readiness | None:
-    """How far the labels are; None where the values have no two sides to balance."""
-    if not judge.sides.is_decided:
-        return None
-    _, states = labelled_traces(judge)
-    return readiness(states, sides=judge.sides, thresholds=judge.thresholds)
 
 
 def _is_reviewed(fact: Fact) -> bool:

@@ -10,6 +10,7 @@ from annotator import handout
 from annotator.models import FeedbackSession, Judge, Membership, Role, Trace
 from annotator.presenters.session_rows import Part, clock
 from annotator.presenters.words import count, percent
+from annotator.services.candidates import MOST_CANDIDATES
 from annotator.services.session_plans import BY_HAND, Outlook, outlook
 from annotator.services.sessions import loads
 from annotator.views.session_fields import batch_that_fits
@@ -161,6 +162,10 @@ def _left_out(found: Outlook) -> list[str]:
         )
     if found.left_out["unjudged"]:
         sentences.append(f"{count(found.left_out['unjudged'], 'trace')} without a verdict")
+    if found.is_of_newest:
+        sentences.append(
+            f"all but the newest {MOST_CANDIDATES:,} traces; every number here is of those"
+        )
     if found.taken:
         sentences.append(f"{count(found.taken, 'trace')} in another session that is not over")
     return sentences

@@ -11,7 +11,14 @@ from django.utils import timezone
 from alignment.labels import Side
 from annotator.models import FeedbackSession, Judge, SessionStatus, StandingRule, Trace, User
 from annotator.services import session_clock
-from annotator.services.candidates import facts, for_what_is_missing, strata, stratum_of, yields
+from annotator.services.candidates import (
+    facts,
+    for_what_is_missing,
+    labels_now,
+    strata,
+    stratum_of,
+    yields,
+)
 from annotator.services.session_checks import SessionError
 from annotator.services.standing_rules import make_due, set_rule
 from tests.factories import (
@@ -130,7 +137,7 @@ def test_a_judge_is_believed_as_far_as_people_have_confirmed_it(judge, alice):
     judged(judge, "poor", 5)
     frame = [fact for fact in facts(judge) if not fact.has_label]
 
-    (gain,) = yields(judge, strata(frame))
+    (gain,) = yields(strata(frame), labels_now(judge))
 
     assert gain.positive > gain.negative
 
