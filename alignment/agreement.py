@@ -7,6 +7,7 @@ gives it. Where a figure is undefined its `why` says so in a sentence.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -309,7 +310,7 @@ def compare(
         scores = scores_of(values, order if ordered else None)
         if scores is not None:
             figures["weighted_kappa"] = cohen_kappa(pairs, scores=scores, seed=seed)
-    errors, side_recall = _by_side(both, side_of) if side_of else ({}, {})
+    errors, side_recall = _by_side(values, pairs, side_of) if side_of else ({}, {})
     return JudgeAgreement(
         n=n,
         accuracy=proportion(len(found), n, why=_NOTHING_JUDGED),
@@ -379,14 +380,19 @@ def _phi(is_yes: npt.NDArray[np.bool_], *, seed: int) -> Figure:
 
 
 def _by_side(
-    both: Sequence[tuple[Value, Value]], side_of: Callable[[Value], Side]
+    values: Sequence[Value], pairs: Codes, side_of: Callable[[Value], Side]
 ) -> tuple[dict[str, Figure], dict[str, Figure]]:
-    sides = [(side_of(label), side_of(verdict)) for label, verdict in both]
+    """`pairs` are codes of `values`, (n, 2): label, verdict."""
+    counts: Counter[tuple[Side, Side]] = Counter()
+    cells, sizes = np.unique(pairs, axis=0, return_counts=True)
+    for (label, verdict), size in zip(cells.tolist(), sizes.tolist(), strict=True):
+        counts[side_of(values[label]), side_of(values[verdict])] += size
 
     def share(label: Side, verdict: Side) -> Figure:
-        of_label = [found for side, found in sides if side == label]
         return proportion(
-            of_label.count(verdict), len(of_label), why=f"No label is on the {label.lower()} side."
+            counts[label, verdict],
+            sum(counts[label, any_side] for any_side in Side),
+            why=f"No label is on the {label.lower()} side.",
         )
 
     errors = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -18,6 +21,17 @@ from judges.errors import InvalidJudgeError
 from judges.instructions import InstructionsJudge
 from judges.memory import Demonstration, Memory
 from judges.values import Value, ValueType
+
+
+@lru_cache(maxsize=1_000)
+def _sides(data: str) -> Sides:
+    """Read once, although pages ask for the side of each of thousands of values."""
+    return Sides.from_dict(json.loads(data))
+
+
+@lru_cache(maxsize=1_000)
+def _guessed_sides(value_type: str) -> Sides:
+    return Sides.default_for(ValueType.from_dict(json.loads(value_type)))
 
 
 class JudgeQuerySet(models.QuerySet["Judge"]):
@@ -125,8 +139,10 @@ class Judge(models.Model):
     def sides(self) -> Sides:
         """Which values count as positive, negative or neutral."""
         if self.sides_data:
-            return Sides.from_dict(self.sides_data)
-        return Sides.default_for(self.value_type)
+            return _sides(json.dumps(self.sides_data))
+        if self.current_version is None:
+            raise ValueError(f"The judge {self.name} has no version yet.")
+        return _guessed_sides(json.dumps(self.current_version.value_type_data))
 
     @property
     def thresholds(self) -> Thresholds:

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import DateTimeField, Exists, F, OuterRef, Q
+from django.db.models import Value as Constant
 
 from alignment.anchoring import FirstAnswer, SplitAgreement, ratings_of, split_by_visibility
 from alignment.outliers import Outlier, outliers
@@ -74,8 +75,10 @@ def first_answers(
     given: dict[tuple[str, int, str], _Given] = {}
     final: dict[tuple[str, int, str], Value | None] = {}
     adjudicators = {(judge.name, judge.adjudicator) for judge in judges if judge.adjudicator}
+    # SQLite keeps times as text: that of thousands of answers is only read where verdicts are told apart by it.
+    at = F("created_at") if with_verdicts else Constant(None, output_field=DateTimeField())
     for row in rows.order_by("created_at", "pk").values_list(
-        "name", "trace_id", "source_id", "value", "visibility", "valid", "created_at"
+        "name", "trace_id", "source_id", "value", "visibility", "valid", at
     ):
         name, trace, person, value, visibility, valid, _ = row
         if (name, person) in adjudicators:
@@ -92,10 +95,12 @@ def first_answers(
             person=person,
             value=value,
             visibility=visibility,
-            verdict=_verdict_at(verdicts.get((name, trace), ()), at),
+            verdict=_verdict_at(verdicts[name, trace], given_at)
+            if (name, trace) in verdicts
+            else None,
             final=final.get((name, trace, person)),
         )
-        for (name, trace, person), (_, _, _, value, visibility, _, at) in given.items()
+        for (name, trace, person), (_, _, _, value, visibility, _, given_at) in given.items()
         if value is not None
     ]
 
