@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MOST_CANDIDATES = 3
 _DSPY_LOGGERS = ("dspy.teleprompt.simba", "dspy.teleprompt.simba_utils")
 _SCORES = re.compile(r"Scores after (\d+) batches: \[(.*)\]")
+_GROWTH = 1.2  # later prompts are longer than those so far
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e-?\d+)?")
 NO_SPREAD = (
     "No spread: asked several times, the judge never judged a case differently, so there was nothing to learn from. "
@@ -74,9 +76,12 @@ class SIMBAAlignmentOptimizer(LabelledOptimizer):
     def judgements(self, n: int, *, steps: int | None = None) -> int:
         """How many judgements a full alignment with n examples takes, exactly; repeated ones cost no call."""
         steps = self.steps if steps is None else steps
-        batch = min(self.batch_size, n)
         finalists = self.candidates + 1 if steps >= self.candidates else steps + 1
-        return steps * batch * (2 * self.candidates + 1) + finalists * n
+        return self.judgements_of_steps(n, steps) + finalists * n
+
+    def judgements_of_steps(self, n: int, steps: int) -> int:
+        """How many of them the steps take, without the final comparison."""
+        return steps * min(self.batch_size, n) * (2 * self.candidates + 1)
 
     def estimate(self, n: int, *, steps: int | None = None) -> int:
         """Most model calls that an alignment with n examples takes: all judgements, and advice for every proposal."""
@@ -98,8 +103,8 @@ class SIMBAAlignmentOptimizer(LabelledOptimizer):
             ):
                 try:
                     programs = attempt.compile(steps=steps, seed=context.seed)
-                except _NoSpread as stop:
-                    self.tell(context, NO_SPREAD)
+                except _Stopped as stop:
+                    self.tell(context, str(stop))
                     if stop.steps_done == 0:
                         return []
                     # The same steps again, all from memory, and then the final comparison of what they found.
@@ -128,11 +133,11 @@ class SIMBAAlignmentOptimizer(LabelledOptimizer):
         return fitting[-1]
 
 
-class _NoSpread(BaseException):
-    """A whole step gave no case both a better and a worse try. No Exception, because SIMBA swallows those."""
+class _Stopped(BaseException):
+    """There is a reason to take no more steps. No Exception, because SIMBA swallows those."""
 
-    def __init__(self, steps_done: int) -> None:
-        super().__init__("no spread")
+    def __init__(self, why: str, *, steps_done: int) -> None:
+        super().__init__(why)
         self.steps_done = steps_done
 
 
@@ -148,6 +153,9 @@ class _Attempt:
         self._told_steps = 0
         self._step = 0
         self._checked_step = 0
+        self._judged = 0
+        self._is_repeat = False  # of steps whose answers are all known
+        self._used_before = bench.context.gateway.usage
 
     def compile(self, *, steps: int, seed: int) -> list[Any]:
         """SIMBA's programs by their score on all examples, its own choice first."""
@@ -158,6 +166,7 @@ class _Attempt:
         optimizer = self._optimizer
         self._steps = steps
         self._total = optimizer.judgements(len(self._bench.trainset), steps=steps)
+        self._is_repeat = self._step > 0
         self._step = self._checked_step = 0
         self._judgements = itertools.count(1)  # counts in many threads without a lock
         simba = dspy.SIMBA(
@@ -183,6 +192,11 @@ class _Attempt:
         self._bench.context.emit(LogLine(level="DEBUG", text=text))
         scores = _SCORES.match(text)
         if text.startswith("Starting batch "):
+            if self._step and not self._can_pay_for_another_step():
+                raise _Stopped(
+                    f"The budget allows {self._step} of {self._optimizer.steps} steps.",
+                    steps_done=self._step,
+                )
             self._step += 1
         elif scores and int(scores[1]) > self._told_steps:
             self._told_steps = int(scores[1])
@@ -197,8 +211,26 @@ class _Attempt:
                 )
             )
 
+    def _can_pay_for_another_step(self) -> bool:
+        """Whether one more step and the final comparison can be paid for, by what calls have taken so far."""
+        gateway = self._bench.context.gateway
+        used = gateway.usage
+        calls = used.calls - self._used_before.calls
+        if self._is_repeat or not calls:
+            return True
+        n = len(self._bench.trainset)
+        wanted = self._optimizer.estimate(n, steps=self._step + 1)
+        wanted -= self._optimizer.judgements_of_steps(n, self._step)
+        wanted = math.ceil(
+            wanted * max(1.0, calls / self._judged)
+        )  # some answers are asked for again
+        if gateway.calls_left is not None and gateway.calls_left < wanted:
+            return False
+        per_call = ((used.cost or 0.0) - (self._used_before.cost or 0.0)) / calls
+        return gateway.money_left is None or gateway.money_left >= _GROWTH * wanted * per_call
+
     def _metric(self, example: Any, prediction: Any) -> float:
-        done = next(self._judgements)
+        done = self._judged = next(self._judgements)
         if done % 10 == 0 or done == self._total:
             self._bench.context.emit(Progress(stage=Stage.OPTIMIZE, done=done, total=self._total))
         return self._bench.context.metric.credit(example.expert_label, prediction.result)
@@ -210,7 +242,7 @@ class _Attempt:
                 self._checked_step = self._step
                 best, worst = bucket[0]["score"], bucket[-1]["score"]
                 if best == worst and kwargs["batch_10p_score"] < 1.0:
-                    raise _NoSpread(self._step - 1)
+                    raise _Stopped(NO_SPREAD, steps_done=self._step - 1)
             return strategy(bucket, system, **kwargs)
 
         watched.__name__ = strategy.__name__.strip("_")

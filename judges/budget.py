@@ -73,6 +73,14 @@ class Purse:
                 return None
             return max(0, self.max_calls - self._usage.calls - self._calls_aside)
 
+    @property
+    def money_left(self) -> float | None:
+        """US dollars that are neither spent nor set aside; None for no bound."""
+        with self._changed:
+            if self.max_cost is None:
+                return None
+            return max(0.0, self.max_cost - self._spent - self._money_aside)
+
     @contextmanager
     def paying_for(
         self, call: ModelCall, price_of: Price, raise_if_cancelled: Callable[[], None]

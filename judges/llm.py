@@ -93,6 +93,11 @@ class Gateway:
         """Answers that may still be bought; None for no bound."""
         return self._purse.calls_left
 
+    @property
+    def money_left(self) -> float | None:
+        """US dollars that may still be spent; None for no bound."""
+        return self._purse.money_left
+
     def complete(self, call: ModelCall) -> Reply:
         """The answer to a call. Blocks until it is there.
 
