@@ -191,8 +191,13 @@ def _send(
         form.add_error(_FIELDS.get(error.field), str(error))
         return _refuse(request, place, judge, form)
     text = _OUTCOMES[taken.outcome]
-    if taken.hold_ended_at is not None:
-        ended = timezone.localtime(taken.hold_ended_at, place.item.session.zone)
+    session = place.item.session
+    if taken.outcome is Outcome.EXTRA and not session.is_running_for(
+        place.reviewer.closes_at, timezone.now()
+    ):
+        text = "The session is over; your answer was kept as an extra. Submitted"
+    elif taken.hold_ended_at is not None:
+        ended = timezone.localtime(taken.hold_ended_at, session.zone)
         text = f"Your hold ended at {ended:%H:%M}; your answer was kept" + (
             " as an extra, because others had answered meanwhile. Submitted"
             if taken.outcome is Outcome.EXTRA

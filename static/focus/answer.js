@@ -66,6 +66,9 @@ export function submit() {
   if (panel && answerForm().dataset.state === "done" && !("changing" in answerForm().dataset)) { hit(panel); panel.click(); return true; }
   const form = answerForm();
   if (!form || "readOnly" in form.dataset) return false;
+  // An answer that stands as it was given is not given again.
+  const stands = form.dataset.state === "done" && !("changing" in form.dataset) && !form.querySelector("[name=about]");
+  if (stands) { hit(form.querySelector('[data-do="submit"]')); goNext({ isSubmitted: true }); return true; }
   const problem = firstProblem(form);
   if (problem) { problem.focus(); return true; }
   const button = form.querySelector('[data-do="submit"]');

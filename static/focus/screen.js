@@ -137,7 +137,7 @@ export async function go(address, { isSubmitted = false, isReplacing = false } =
     if (error instanceof RangeError) { location.assign(address); return; }
     if (!(error instanceof TypeError)) throw error;
     wanted = address;
-    say("Offline; the next item opens when the connection is back");
+    say("Offline; this opens when the connection is back");
   }
 }
 
@@ -218,6 +218,10 @@ export function startScreen() {
   hear("queue:refused", ({ html }) => takeWhatCame(html));
   hear("queue:sent", ({ entry, html }) => {
     takeWhatCame(html);
+    // The server knows better whether the item is done: a reason may still be owed.
+    const mark = marks.get(`${entry.step}.${entry.judge}`);
+    const drawn = parse(html).querySelector(`[data-place="${entry.step}"]`);
+    if (mark && drawn) mark.whole = drawn.dataset.state;
     remark();
     if (screen().dataset.filter) filter(screen().dataset.filter);
     fetchAhead();

@@ -254,6 +254,21 @@ def test_an_answer_on_its_way_is_kept_from_who_was_taken_out_and_after_the_end(
     assert Assessment.objects.human().filter(author=alice).count() == 2
 
 
+def test_once_the_session_is_over_answers_are_read_and_the_way_to_change_one_is_shown(
+    as_alice: Client, alice: User, judge: Judge
+) -> None:
+    session = create_batch(judges=[judge], reviewers=[alice])
+    place = batch(session, alice)[0]
+    session_states.close_session(session=session, now=timezone.now())
+    text = page_text(as_alice, item_address(place))
+    assert "The session is over, and your answers stay as they are." in text
+    assert reverse("trace-detail", args=[place.item.trace.trace_id]) in text
+    assert 'data-do="submit"' not in text
+    assert 'data-do="undo"' not in text
+    answer = as_alice.post(item_address(place), {"value": "poor", "submission": "a1"}, headers=HTMX)
+    assert "The session is over; your answer was kept as an extra." in answer.content.decode()
+
+
 def test_opening_an_item_holds_it_and_fetching_it_beforehand_does_not(
     as_alice: Client, alice: User, judge: Judge
 ) -> None:

@@ -171,6 +171,57 @@ def test_arrows_go_from_item_to_item_where_they_do_nothing_else(
     expect(keys.get_by_text("on the choices they choose")).to_be_visible()
 
 
+def test_an_answer_that_stands_is_not_given_again_by_going_on(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
+) -> None:
+    Preferences.objects.create(user=alice, auto_advance=False)
+    open_batch(create_batch(judges=[quality], reviewers=[alice], items=2))
+    page.keyboard.press("1")
+    see_saved(page, "Submitted")
+    page.keyboard.press("Enter")
+    see_title(page, "Question 2")
+    page.keyboard.press("k")
+    see_title(page, "Question 1")
+    page.keyboard.press("Control+Enter")
+    see_title(page, "Question 2")
+    assert Assessment.objects.filter(author=alice).count() == 1
+    page.keyboard.press("k")
+    see_title(page, "Question 1")
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    see_saved(page, "Submitted, edited")
+    assert answers_of(alice) == ["fair"]
+
+
+def test_an_item_whose_reason_is_still_owed_is_not_shown_as_done(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
+) -> None:
+    open_batch(
+        create_batch(
+            judges=[quality],
+            reviewers=[alice],
+            items=2,
+            visibility="REVEALED",
+            rationale_rule="ON_DISAGREEMENT",
+        )
+    )
+    first = page.get_by_role("navigation", name="My batch").locator("li", has_text="Question 1")
+    page.keyboard.press("4")
+    see_saved(page, "one sentence on why is still needed")
+    expect(first).to_contain_text("draft")
+    page.keyboard.press("j")
+    see_title(page, "Question 2")
+    page.keyboard.press("2")
+    expect(page.get_by_text("the judge agrees")).to_be_visible()
+    page.keyboard.press("Enter")
+    see_title(page, "Question 1")
+    page.keyboard.press("r")
+    page.keyboard.type("No day.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Your batch is done. Thank you.")).to_be_visible()
+    assert answers_of(alice) == ["poor", "good"]
+
+
 def test_selected_words_become_a_reason_with_their_place(
     open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
 ) -> None:
