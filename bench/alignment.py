@@ -38,7 +38,12 @@ from made_tasks.tasks import CONDITIONS, TASKS, Task, label, make_cases
 TRAIN, TEST, SEEDS = 50, 200, 5
 OURS = ("simba", "gepa", "memory", "best_of", "best_of_sampled")  # the last one without `steady`
 IN_FLIGHT = {"ours": 32, "mlflow": 8}  # by default: LLM_CONCURRENCY, and DSPy's threads
-MLFLOW = ("SIMBA", "GEPA", "MemAlign")
+MLFLOW = (
+    "SIMBA",
+    "GEPA",
+    "MemAlign",
+    "MemAlign at 0",
+)  # the last one at a temperature that no default sets
 FIRST_TEST_CASE = 100_000
 
 

@@ -20,11 +20,12 @@ import re
 import signal
 import sys
 import threading
+import time
 import zlib
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -102,6 +103,7 @@ class StubServer:
             target=self._loop.run_forever, name="stub-server", daemon=True
         )
         self._protocols: set[_Connection] = set()
+        self.waiting: set[asyncio.Task[None]] = set()  # answers that wait for the latency
         self._server: asyncio.Server | None = None
         self.reset()
 
@@ -154,6 +156,9 @@ class StubServer:
             self._server.close()
         for connection in list(self._protocols):
             connection.close()
+        for task in self.waiting:
+            task.cancel()
+        await asyncio.gather(*self.waiting, return_exceptions=True)
 
     def answer(self, body: dict[str, Any]) -> StubAnswer:
         """Count the request and take its answer from the schedule."""
@@ -237,9 +242,20 @@ class _Connection(asyncio.Protocol):
         stub.in_flight += 1
         stub.max_in_flight = max(stub.max_in_flight, stub.in_flight)
         if stub.latency_s > 0:
-            asyncio.get_running_loop().call_later(stub.latency_s, self._finish, answer, body)
+            waiting = asyncio.get_running_loop().create_task(self._finish_later(answer, body))
+            stub.waiting.add(waiting)
+            waiting.add_done_callback(stub.waiting.discard)
         else:
             self._finish(answer, body)
+
+    async def _finish_later(self, answer: StubAnswer, body: dict[str, Any]) -> None:
+        """Answer after the latency; the model thinks meanwhile, in a thread, and nobody else's answer waits for it."""
+        began, latency_s = time.monotonic(), self._stub.latency_s
+        if answer == StubAnswer() and "input" not in body:
+            text = await asyncio.to_thread(self._stub.respond, body)
+            answer = replace(answer, text=text)
+        await asyncio.sleep(latency_s - (time.monotonic() - began))
+        self._finish(answer, body)
 
     def _finish(self, answer: StubAnswer, body: dict[str, Any]) -> None:
         self._stub.in_flight -= 1

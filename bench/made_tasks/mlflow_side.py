@@ -39,6 +39,9 @@ OPTIMIZERS = {
         ),
     ),
 }
+AT_ZERO = (
+    " at 0"  # after an optimizer's name: with a judge that is made with a temperature of 0, by hand
+)
 
 
 def value_type(kind):
@@ -78,14 +81,16 @@ def trace_of(case, name):
 
 def align(job):
     """The aligned judge; the given one where no optimizer is named."""
+    optimizer, at_zero, _ = job["optimizer"].partition(AT_ZERO)
     judge = make_judge(
         name=job["task"], instructions=job["instructions"], model=job["model"],
         feedback_value_type=value_type(job["value_type"]),
+        inference_params={"temperature": 0} if at_zero else None,
     )  # fmt: skip
-    if job["optimizer"] == "none":
+    if optimizer == "none":
         return judge
     traces = [trace_of(case, job["task"]) for case in job["train"]]
-    return judge.align(traces, OPTIMIZERS[job["optimizer"]](job["optimizer_model"]))
+    return judge.align(traces, OPTIMIZERS[optimizer](job["optimizer_model"]))
 
 
 def verdict_on(judge, case):
