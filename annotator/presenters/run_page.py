@@ -267,3 +267,17 @@ def set_summary(
             for reason, traces in sorted(by_reason.items(), key=lambda entry: -len(entry[1]))
         ),
     )
+
+
+def people_behind(examples: Sequence[Any], names: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    """Who answered the frozen traces, and how many of them, most first; `names` are those known here by username."""
+    answers = Counter(person for row in examples for person in row.get("votes") or ())
+    return tuple((names.get(person, person), many) for person, many in answers.most_common())
+
+
+def answered_by(figures: Mapping[str, Any]) -> tuple[str, ...]:
+    """The models that the providers say have answered, where that tells more than the name that was asked for."""
+    said = figures.get("answered_by") or {}
+    return tuple(
+        name for model in sorted(said) for name in said[model] if name != model.partition(":/")[2]
+    )

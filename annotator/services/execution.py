@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -50,11 +51,13 @@ def execute_run(pk: int) -> None:
         load_prices()
         answers = RunAnswers(run)
         setup = _setup(run)
+        answered_by: dict[str, set[str]] = defaultdict(set)
         gateway = Gateway(
             concurrency=settings.LLM_CONCURRENCY,
             timeout_s=settings.LLM_TIMEOUT,
             answers=answers,
             cancelled=lease.cancelled,
+            on_reply=lambda call, reply: answered_by[call.model].add(reply.served_by),
         )
         judge = run.version_in.to_domain()
         examples = thaw(run.examples, Sides.from_dict(setup["sides"]))
@@ -92,7 +95,8 @@ def execute_run(pk: int) -> None:
             if lease.finish(WorkStatus.FAILED, **failure, **recorder.spent()):
                 run.answers.all().delete()
         else:
-            _record_result(run, lease, result, verdicts, recorder)
+            snapshot = {model: sorted(names - {""}) for model, names in answered_by.items()}
+            _record_result(run, lease, result, verdicts, recorder, answered_by=snapshot)
         look_at_readiness(run.judge)
 
 
@@ -214,6 +218,8 @@ def _record_result(
     result: RunResult,
     verdicts: dict[str, Any],
     recorder: Recorder,
+    *,
+    answered_by: dict[str, list[str]],
 ) -> None:
     """Write the result, make the candidate a version, and promote it where gate and policy agree; all or nothing."""
     outcome = result.decision.outcome
@@ -233,7 +239,7 @@ def _record_result(
             WorkStatus.SUCCEEDED,
             candidate=candidate,
             split=asdict(result.split),
-            figures=result.figures(),
+            figures={**result.figures(), "answered_by": answered_by},
             items=[
                 {
                     **item.to_dict(),

@@ -71,6 +71,10 @@ def run_detail(request: AuthedRequest, pk: int) -> HttpResponse:
     ctx = {
         **_status_context(request, run),
         "set": run_page.set_summary(run.examples, run.split, run.excluded),
+        "people": run_page.people_behind(run.examples, _names(run))
+        if request.user.has_role(judge.experiment.team_id, Role.LEAD)
+        else (),
+        "answered_by": run_page.answered_by(run.figures),
         "compared": run_figures.compared_figures(run.figures),
         "difference": run_figures.difference_view(run.figures),
         "method": run_figures.method_sentence(run.figures) if run.figures else "",
@@ -198,6 +202,12 @@ def run_reject(request: AuthedRequest, pk: int) -> HttpResponse:
         lambda run: run_service.reject_run(actor=request.user, run=run, reason=reason),
         "The new version is rejected; the judge stays as it is.",
     )
+
+
+def _names(run: AlignmentRun) -> dict[str, str]:
+    """The names of those who gave the run its labels, by username."""
+    people = {person for row in run.examples for person in row.get("votes") or ()}
+    return {user.username: str(user) for user in User.objects.filter(username__in=people)}
 
 
 def _told(user: User, judge: Judge, flips: list[run_page.Flip]) -> list[run_page.Flip]:

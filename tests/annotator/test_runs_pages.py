@@ -302,3 +302,20 @@ def test_experts_see_a_run_without_its_buttons_and_strangers_nothing(
     client.force_login(olga)
     for name in ("run-detail", "run-status"):
         assert client.get(reverse(name, args=[run.pk])).status_code == 404
+
+
+def test_a_run_names_who_gave_its_labels_and_which_model_really_answered(
+    client: Client, judge: Judge, lena: User, alice: User
+) -> None:
+    run = finished_run(judge)
+    run.examples = [{"votes": {"alice": "good", "gone": "poor"}}, {"votes": {"alice": "good"}}, {}]
+    run.figures["answered_by"] = {"openai:/big": ["big-2026-01-01"], "demo:/judge": ["judge"]}
+    run.save(update_fields=["examples", "figures"])
+    address = reverse("run-detail", args=[run.pk])
+    client.force_login(lena)
+    page = " ".join(client.get(address).content.decode().split())
+    assert f"{alice} (2), gone (1)" in page
+    assert "big-2026-01-01" in page
+    assert page.count("Answered by") == 1
+    client.force_login(alice)  # who answered what is a lead's to know
+    assert "Labels from" not in client.get(address).content.decode()

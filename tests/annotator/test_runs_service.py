@@ -247,6 +247,16 @@ def test_a_candidate_waits_where_the_policy_asks_for_an_admin(judge: Judge, adam
         runs.reject_run(actor=adam, run=run, reason="Too late.")
 
 
+def test_the_model_that_answered_is_kept_with_the_run(team: Team, alice: User, adam: User) -> None:
+    with StubServer(demo_model.respond) as stub:
+        judge = create_tagged_judge(
+            experiment=create_experiment(team=team), model="openai:/stub", base_url=stub.base_url
+        )
+        label_traces(judge=judge, author=alice, count=44)
+        run = finished(runs.start_run(actor=adam, judge=judge))
+    assert run.figures["answered_by"] == {"openai:/stub": ["stub"]}
+
+
 def test_a_candidate_waits_where_the_feedback_contradicts_itself(judge: Judge, adam: User) -> None:
     run = finished(runs.start_run(actor=adam, judge=judge, optimizer="adds-a-contradiction"))
     assert run.outcome == AlignmentRun.Outcome.PROMOTE
