@@ -19,7 +19,8 @@ class Pace:
     Attributes:
         done: How many answers it is taken from.
         median_seconds: The middle of the times spent on an item; None without any.
-        per_hour: Answers an hour while at work, pauses left out; None below three answers.
+        per_hour: Answers an hour while at work, pauses left out; None below three answers. Of answers that lie far apart,
+            the time spent on them tells.
     """
 
     done: int
@@ -34,12 +35,14 @@ def pace_of(submitted: Sequence[datetime], active_seconds: Sequence[int]) -> Pac
     worked = sum((gap for gap in gaps if gap <= LONGEST_PAUSE), timedelta())
     counted = sum(gap <= LONGEST_PAUSE for gap in gaps)
     spent = [seconds for seconds in active_seconds if seconds > 0]
-    has_pace = len(times) >= FEWEST_FOR_FORECAST and counted and worked > timedelta()
-    return Pace(
-        done=len(times),
-        median_seconds=statistics.median(spent) if spent else None,
-        per_hour=counted * 3600 / worked.total_seconds() if has_pace else None,
-    )
+    median = statistics.median(spent) if spent else None
+    per_hour = None
+    if len(times) >= FEWEST_FOR_FORECAST:
+        if counted and worked > timedelta():
+            per_hour = counted * 3600 / worked.total_seconds()
+        elif median:
+            per_hour = 3600 / median
+    return Pace(done=len(times), median_seconds=median, per_hour=per_hour)
 
 
 def forecast(

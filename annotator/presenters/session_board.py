@@ -336,4 +336,4 @@ def _why_no_forecast(board: Board) -> str:
         return ""
     who = ", ".join(names) + (f" and {more} more" if more > 0 else "")
     have = "has" if len(board.without_pace) == 1 else "have"
-    return f"No forecast yet: {who} {have} answered fewer than three."
+    return f"No forecast yet: {who} {have} answered too few to tell a pace."

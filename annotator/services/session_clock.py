@@ -46,7 +46,7 @@ def tick(*, now: datetime | None = None) -> None:
 
 
 def move_on(*, now: datetime) -> None:
-    """Open, end and close the sessions whose time has come, each step by itself, so that one who waits blocks none."""
+    """Open, end, close and settle the sessions whose time has come, each step by itself, so that one who waits blocks none."""
     sessions = FeedbackSession.objects.order_by("opens_at", "pk")
     for session in sessions.filter(status=SessionStatus.SCHEDULED, opens_at__lte=now):
         session_states.open_session(session=session, now=now)
@@ -61,6 +61,8 @@ def move_on(*, now: datetime) -> None:
         if session_states.close_session(session=session, now=now) and session.goal == Goal.DRIFT:
             for each in session.session_judges.select_related("judge__current_version"):
                 drift.look(judge=each.judge, now=now)
+    for session in session_states.settled_by_now():
+        session_states.settle_session(actor=None, session=session, now=now)
 
 
 def remind(*, now: datetime) -> None:

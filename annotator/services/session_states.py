@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from annotator import handout
@@ -19,9 +20,11 @@ from annotator.models import (
     ItemOrder,
     Label,
     Reviewer,
+    SessionJudge,
     SessionStatus,
     User,
 )
+from annotator.models.sessions import FeedbackSessionQuerySet
 from annotator.services import log, session_mail
 from annotator.services.sessions import SessionError, loads, lock_draft, lock_session
 
@@ -115,15 +118,29 @@ def close_session(*, session: FeedbackSession, now: datetime, actor: User | None
 
 
 def settle_session(
-    *, actor: User | None, session: FeedbackSession, now: datetime | None = None
+    *,
+    actor: User | None,
+    session: FeedbackSession,
+    now: datetime | None = None,
+    leave_unsettled: bool = False,
 ) -> bool:
     """Say that everything in it is settled.
 
+    Args:
+        leave_unsettled: Whether what has answers and no label is to stay as it is.
+
     Raises:
-        SessionError: while reviewers can still answer.
+        SessionError: while reviewers can still answer, or something has answers and no label.
     """
     if session.status in (SessionStatus.DRAFT, SessionStatus.SCHEDULED, *RUNNING):
         raise SessionError("Close the session first; reviewers can still answer.")
+    if session.status == SessionStatus.CLOSED and not leave_unsettled:
+        many = _unsettled().filter(session=session).count()
+        if many:
+            traces = "One trace has" if many == 1 else f"{many} traces have"
+            raise SessionError(
+                f"{traces} answers and no label yet; settle {'it' if many == 1 else 'them'} first, or finish without."
+            )
     return _move(
         session,
         (SessionStatus.CLOSED,),
@@ -131,6 +148,26 @@ def settle_session(
         "settled",
         actor,
         settled_at=now or timezone.now(),
+    )
+
+
+def settled_by_now() -> FeedbackSessionQuerySet:
+    """Closed sessions in which all that was answered has a label by now."""
+    answered = Assignment.objects.filter(item__session=OuterRef("pk"), item__is_warm_up=False)
+    return FeedbackSession.objects.filter(
+        Exists(answered.filter(state=AssignmentState.DONE)),
+        ~Exists(_unsettled().filter(session=OuterRef("pk"))),
+        status=SessionStatus.CLOSED,
+    )
+
+
+def _unsettled() -> QuerySet[Item]:
+    """Items that somebody answered, and that count as nothing under one of their session's judges' names."""
+    answered = Assignment.objects.filter(item=OuterRef("pk"), state=AssignmentState.DONE)
+    labels = Label.objects.filter(trace=OuterRef(OuterRef("trace")), judge=OuterRef("judge"))
+    judges = SessionJudge.objects.filter(session=OuterRef("session"))
+    return Item.objects.filter(
+        Exists(answered), Exists(judges.filter(~Exists(labels))), is_warm_up=False
     )
 
 

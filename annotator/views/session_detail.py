@@ -41,8 +41,8 @@ STATE_HELP = {
     SessionStatus.SCHEDULED: "Its reviewers are told. It opens by itself at its time.",
     SessionStatus.OPEN: "",
     SessionStatus.GRACE: "The time is over; what is left can still be answered, by anybody in the session.",
-    SessionStatus.CLOSED: "Nobody answers any more. What was answered stays; settle what people disagree on.",
-    SessionStatus.SETTLED: "Everything in it is settled.",
+    SessionStatus.CLOSED: "Nobody answers any more. What was answered stays; settle what people disagree on, and it is settled by itself.",
+    SessionStatus.SETTLED: "It is finished.",
     SessionStatus.CANCELLED: "It was called off. Feedback that was given before stays.",
 }
 _SEEN = (SessionStatus.OPEN, SessionStatus.GRACE, SessionStatus.CLOSED, SessionStatus.SETTLED)
@@ -124,7 +124,7 @@ def _head(request: AuthedRequest, session: FeedbackSession, *, now: Any) -> dict
     if status in RUNNING:
         actions.append(_action(act, "close", "Close now"))
     if status == SessionStatus.CLOSED:
-        actions.append(_action(act, "settle", "Everything is settled", look="primary"))
+        actions.append(_action(act, "finish", "Finish without settling the rest"))
     if status != SessionStatus.DRAFT:
         actions.append(_action(reverse("session-copy", args=[session.pk]), "copy", "Copy"))
     if session.closes_at and status in (SessionStatus.SCHEDULED, *RUNNING):

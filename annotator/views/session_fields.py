@@ -16,6 +16,10 @@ CLOCK_FORMATS = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S")
 CLOCK_ERROR = "Write the day and the time as 2026-03-31 17:00."
 _NO_PLACES = ("Etc/", "SystemV/", "posix", "right/", "localtime", "Factory")
 
+USUAL_SHARED = 3
+# Of the answers that it takes without any that are shared.
+MOST_EXTRA = 0.3
+
 
 def time_zones() -> list[tuple[str, str]]:
     """The time zones by place, UTC first; without the doublets that carry no place."""
@@ -75,6 +79,11 @@ def batch_that_fits(*, total: int, people: int, overlap: int, shared: int) -> in
     """How many traces each person gets when all are divided evenly, shared ones included."""
     shared = min(shared, total)
     return shared + math.ceil((total - shared) * overlap / max(1, people))
+
+
+def shared_that_fits(*, total: int, people: int) -> int:
+    """How many traces everybody answers: as many as agreement needs, and few enough to take at most a third more answers."""
+    return min(USUAL_SHARED, int(MOST_EXTRA * total / max(1, people - 1)), total)
 
 
 def experts_first(people: Iterable[User], roles: Mapping[int, str]) -> list[str]:

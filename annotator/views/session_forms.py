@@ -35,6 +35,7 @@ from annotator.views.session_fields import (
     moment_at,
     offer,
     pks_in,
+    shared_that_fits,
     time_zones,
 )
 
@@ -143,10 +144,11 @@ class SessionForm(forms.Form):
         help_text=f"1 to {MOST_OVERLAP}; the shared ones go to everybody.",
     )
     shared_items = forms.IntegerField(
+        required=False,
         min_value=0,
         max_value=MOST_PER_REVIEWER,
         label="Shared by all, first",
-        help_text="Everybody begins with these; agreement is measured on them.",
+        help_text="Everybody begins with these; agreement is measured on them. Empty: up to 3, as long as it takes at most a third more answers.",
     )
     third_opinion = forms.BooleanField(
         required=False, label="Ask one more person where people are tied"
@@ -320,6 +322,11 @@ class SessionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         self._clean_window(data)
+        if data.get("shared_items", 0) is None:
+            fits = shared_that_fits(
+                total=data.get("total") or 0, people=len(data.get("reviewers", []))
+            )
+            data["shared_items"] = min(fits, data.get("per_reviewer") or fits)
         people, overlap, shared = (
             len(data.get("reviewers", [])),
             data.get("overlap"),

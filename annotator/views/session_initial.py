@@ -23,7 +23,6 @@ from annotator.services.session_plans import Mix, labels_missing, suggested_mix
 from annotator.views.session_fields import clock_at, experts_first
 from annotator.views.session_forms import MOST_WEIGHT, STRATUM
 
-USUAL_SHARED = 3
 USUAL_GRACE_MINUTES = 60
 OPEN_FOR = timedelta(days=3)
 CLOSES_AT_HOUR = 17
@@ -78,7 +77,7 @@ def initial_for_goal(
         "goal": goal.value,
         "reviewers": reviewers,
         "overlap": 1,
-        "shared_items": total if goal == Goal.CALIBRATE else min(USUAL_SHARED, total),
+        "shared_items": total if goal == Goal.CALIBRATE else None,
         "third_opinion": True,
         "visibility": "BLIND",
         "rationale_rule": RationaleRule.ALWAYS if goal == Goal.SETTLE else RationaleRule.NEVER,

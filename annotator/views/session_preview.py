@@ -13,10 +13,10 @@ from annotator.presenters.words import count, percent
 from annotator.services.candidates import MOST_CANDIDATES
 from annotator.services.session_plans import BY_HAND, Outlook, outlook
 from annotator.services.sessions import loads
-from annotator.views.session_fields import batch_that_fits
+from annotator.views.session_fields import batch_that_fits, shared_that_fits
 from annotator.views.session_forms import DIMENSIONS, STRATUM, SessionForm
 
-SHOWN_ITEMS = 12
+SHOWN_ITEMS = 100
 _SIDES = ((Side.POSITIVE, "positive"), (Side.NEUTRAL, "neutral"), (Side.NEGATIVE, "negative"))
 _FACETS = {
     "verdict": "Verdict",
@@ -223,7 +223,8 @@ def _side_bar(sides: Any, scale: float) -> MixBar:
 def _division(form: SessionForm, found: Outlook, *, but: FeedbackSession | None) -> dict[str, Any]:
     """Who would get how many, divided as the hand-out will do it."""
     people, total = form.reviewers_chosen, len(found.picks)
-    overlap, shared = _typed(form, "overlap", 1), min(_typed(form, "shared_items", 0), total)
+    usual = shared_that_fits(total=total, people=len(people))
+    overlap, shared = _typed(form, "overlap", 1), min(_typed(form, "shared_items", usual), total)
     if not people or not total or overlap > len(people):
         return {"division": []}
     each = _typed(form, "per_reviewer", 0) or batch_that_fits(

@@ -266,7 +266,7 @@ ACTIONS = {
     "schedule": "{name} is scheduled. {told}",
     "cancel": "{name} is called off. Feedback that was given stays.",
     "close": "{name} is closed. What was answered stays, drafts too.",
-    "settle": "{name} is settled.",
+    "finish": "{name} is finished.",
 }
 
 
@@ -302,8 +302,10 @@ def _do(request: AuthedRequest, session: FeedbackSession, action: str) -> None:
             done = state_service.cancel_session(actor=user, session=session, now=now)
         case "close":
             done = state_service.close_session(actor=user, session=session, now=now)
-        case "settle":
-            done = state_service.settle_session(actor=user, session=session, now=now)
+        case "finish":
+            done = state_service.settle_session(
+                actor=user, session=session, now=now, leave_unsettled=True
+            )
         case _:
             raise SessionError("Choose what to do with the session.")
     if not done:

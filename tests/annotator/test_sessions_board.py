@@ -321,13 +321,13 @@ def test_what_can_be_done_follows_the_state(
     assert offered() == {"cancel", "close", "copy"}
     assert (
         "Close the session first"
-        in client.post(act, {"action": "settle"}, follow=True).content.decode()
+        in client.post(act, {"action": "finish"}, follow=True).content.decode()
     )
     client.post(act, {"action": "close"})
-    assert offered() == {"settle", "copy"}
+    assert offered() == {"finish", "copy"}
     again = client.post(act, {"action": "close"}, follow=True).content.decode()
     assert "That cannot be done any more" in again
-    client.post(act, {"action": "settle"})
+    client.post(act, {"action": "finish"})
     session.refresh_from_db()
     assert session.status == SessionStatus.SETTLED
     assert offered() == {"copy"}

@@ -24,6 +24,7 @@ from annotator.models import (
 from annotator.services.candidates import for_what_is_missing
 from annotator.services.guidelines import save_guideline
 from annotator.services.readiness import readiness_of
+from annotator.views.session_fields import shared_that_fits
 from tests.factories import (
     create_experiment,
     create_feedback,
@@ -164,7 +165,7 @@ def test_steps_go_forward_only_over_what_is_right_and_keep_what_was_typed(
         ({"overlap": "11"}, "who", "less than or equal to 10"),
         ({"shared_items": "9", "total": "5"}, "who", "Only 5 traces are chosen; share at most as many."),
         ({"per_reviewer": "0"}, "who", "greater than or equal to 1"),
-        ({"per_reviewer": "2"}, "who", "3 shared items do not fit into batches of 2"),
+        ({"per_reviewer": "2", "shared_items": "3"}, "who", "3 shared items do not fit into batches of 2"),
         ({"rationale_rule": "ON_DISAGREEMENT"}, "who", "While the verdict stays hidden"),
         ({"closes_at": ""}, "when", "Say when the session closes."),
         ({"closes_at": "soon"}, "when", "Write the day and the time as 2026-03-31 17:00."),
@@ -401,3 +402,13 @@ def test_readiness_then_is_what_the_mix_is_expected_to_bring(
     assert response.context["readiness_before"].words == "0 positive, 0 negative"
     assert Side.NEGATIVE.value.lower() in outlook.words
     assert "Then it is likely to lack" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("total", "people", "shared"),
+    [(60, 5, 3), (12, 5, 0), (20, 4, 2), (3, 3, 0), (10, 1, 3), (1, 1, 0)],
+)
+def test_the_shared_slice_takes_at_most_a_third_more_answers(
+    total: int, people: int, shared: int
+) -> None:
+    assert shared_that_fits(total=total, people=people) == shared

@@ -29,6 +29,7 @@ from annotator.services.sessions import (
     set_reviewers,
     update_session,
 )
+from annotator.services.settling import settle_label
 from tests.factories import (
     answer,
     assignment_of,
@@ -206,6 +207,29 @@ def test_in_the_extra_time_what_nobody_began_is_there_for_everybody(draft, lena,
     open_places = Assignment.objects.filter(given_back_at__isnull=False)
     assert open_places.count() == 5
     assert not open_places.filter(item__is_shared=True).exists()
+
+
+def test_the_scheduler_settles_a_closed_session_once_all_that_was_answered_has_a_label(
+    draft, judge, lena
+):
+    session_states.schedule_session(actor=lena, session=draft, now=NOW)
+    session_clock.tick(now=NOW + HOUR)
+    shared = draft.items.filter(is_shared=True).first()
+    for place, value in zip(
+        shared.assignments.select_related("reviewer__user"), ("good", "poor"), strict=False
+    ):
+        user = place.reviewer.user
+        own = assignment_of(user=user, session=draft, trace=shared.trace)
+        answer(user=user, assignment=own, judge=judge, value=value, now=NOW + 2 * HOUR)
+    session_clock.tick(now=NOW + 24 * HOUR)
+    assert status(draft) == SessionStatus.CLOSED
+    draft.refresh_from_db()
+    with pytest.raises(SessionError, match="One trace has answers and no label yet"):
+        session_states.settle_session(actor=lena, session=draft)
+
+    settle_label(actor=lena, judge=judge, trace=shared.trace, value="poor")
+    session_clock.tick(now=NOW + 25 * HOUR)
+    assert status(draft) == SessionStatus.SETTLED
 
 
 def test_only_a_closed_session_is_settled(draft, lena):
