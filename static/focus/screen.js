@@ -6,10 +6,12 @@ import { unseen } from "./verdicts.js";
 import { say } from "./words.js";
 
 const AHEAD = 3;
+const QUIET_MS = 1_500; // on an item, before more are kept for work offline: who answers quickly is not to wait for it
 const WAITING = ["todo", "draft"];
 const ahead = new Map(); // address -> promise of HTML
 const wished = new Map(); // pk of an item that an answer on its way is to bring along -> its address and who waits for it
 let wanted = ""; // where to go as soon as the connection is back
+let quiet = 0;
 let isLeaving = false; // as soon as the last answer is sent
 
 const places = () => [...document.querySelectorAll("[data-place]")];
@@ -68,7 +70,8 @@ function fetchAhead() {
   for (const address of following().slice(0, AHEAD)) {
     if (!ahead.has(address)) expect(address, fetchStep(address, { ahead: true }));
   }
-  void Promise.allSettled(ahead.values()).then(() => keepAhead(following(), fetchStep));
+  clearTimeout(quiet);
+  quiet = setTimeout(() => void Promise.allSettled(ahead.values()).then(() => keepAhead(following(), fetchStep)), QUIET_MS);
 }
 
 function expect(address, coming) {
