@@ -13,17 +13,6 @@ from tests.annotator.batch_world import batch, create_batch
 from tests.browser.focus_helpers import answers_of, see_saved, see_title
 from tests.processes import eventually
 
-CHAT = {
-    "messages": [
-        message
-        for number in range(1, 101)
-        for message in (
-            {"role": "user", "content": f"Where is parcel {number}?"},
-            {"role": "assistant", "content": f"Parcel **{number}** is in Bonn."},
-        )
-    ]
-}
-
 
 def test_answers_given_offline_wait_survive_a_reload_and_are_sent_once(
     open_batch: Callable[[FeedbackSession], None],
