@@ -140,6 +140,11 @@ class Meter:
     excluded: tuple[ExcludedGroup, ...]
     waiting: int
 
+    @property
+    def first_session(self) -> int:
+        """Of how many traces a first session is to be; 0 once there is any feedback, or while nothing waits for it."""
+        return 0 if self.usable or self.excluded else min(self.waiting, self.minimum * 3 // 2)
+
 
 _SIDE_NAMES = {Side.POSITIVE: "positive", Side.NEGATIVE: "negative", Side.NEUTRAL: "neutral"}
 

@@ -43,7 +43,8 @@ def initial_for_goal(
     """The plan that a goal usually gets, for the judge that is asked for or the first.
 
     Args:
-        asked: `goal`, `judge` (a pk) and `traces` (trace ids with commas), all of which may be missing or wrong.
+        asked: `goal`, `judge` (a pk), `traces` (trace ids with commas) and `total` (how many), all of which may be missing
+            or wrong.
     """
     goal = (
         Goal(asked["goal"].upper())
@@ -57,6 +58,8 @@ def initial_for_goal(
     initial = flat(fields)
     if picked:
         initial.update(with_picked(picked))
+    elif (wanted := asked.get("total", "")).isdecimal() and 0 < len(wanted) < 4:
+        initial["total"] = max(1, int(wanted))
     total = int(initial["total"])
     preferences = Preferences.objects.filter(user=user).first()
     zone = (preferences or Preferences(user=user)).zone

@@ -107,6 +107,25 @@ def test_a_plan_for_five_people_and_sixty_traces_takes_three_times_next_and_sche
     assert "is scheduled. Its reviewers are told." in acted.content.decode()
 
 
+def test_a_judge_without_feedback_offers_one_first_session(
+    client: Client, judge: Judge, lena: User, alice: User
+) -> None:
+    traces = _traces(judge, ["good", "poor"] * 10)
+    client.force_login(lena)
+    page = client.get(reverse("judge-detail", args=[judge.pk])).content.decode()
+    assert "Make a session of 15" in page
+    assert "Make a session for what is missing" not in page
+    form = client.get(f"{NEW}?goal=BALANCE&judge={judge.pk}&total=15").context["form"]
+    assert int(form.initial["total"]) == 15
+    odd = client.get(f"{NEW}?goal=BALANCE&judge={judge.pk}&total=x1").context["form"]
+    assert int(odd.initial["total"]) > 0
+
+    create_feedback(judge=judge, trace=traces[0], author=alice, value="good")
+    later = client.get(reverse("judge-detail", args=[judge.pk])).content.decode()
+    assert "Make a session of 15" not in later
+    assert "Make a session for what is missing" in later
+
+
 def test_for_what_is_missing_the_builder_takes_the_fewest_reviews_that_fill_it(
     client: Client, judge: Judge, lena: User, alice: User
 ) -> None:
