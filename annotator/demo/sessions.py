@@ -23,7 +23,8 @@ from annotator.models import (
     Visibility,
 )
 from annotator.services import assignments
-from annotator.services.candidates import drawn, facts, stratum_of
+from annotator.services.candidate_facts import facts
+from annotator.services.candidates import drawn, stratum_of
 from annotator.services.session_states import schedule_session
 from annotator.services.sessions import Pick, create_session, set_items, set_reviewers
 

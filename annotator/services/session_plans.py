@@ -29,11 +29,9 @@ from annotator.models import (
 )
 from annotator.services import session_states
 from annotator.services import sessions as session_service
+from annotator.services.candidate_facts import MOST_CANDIDATES, Fact, facts
 from annotator.services.candidates import (
     DIMENSIONS,
-    MOST_CANDIDATES,
-    Fact,
-    facts,
     for_what_is_missing,
     labels_now,
     strata,

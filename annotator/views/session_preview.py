@@ -10,7 +10,7 @@ from annotator import handout
 from annotator.models import FeedbackSession, Judge, Membership, Role, Trace
 from annotator.presenters.session_rows import Part, clock
 from annotator.presenters.words import count, percent
-from annotator.services.candidates import MOST_CANDIDATES
+from annotator.services.candidate_facts import MOST_CANDIDATES
 from annotator.services.session_plans import BY_HAND, Outlook, outlook
 from annotator.services.sessions import loads
 from annotator.views.session_fields import batch_that_fits, shared_that_fits

@@ -11,8 +11,8 @@ from django.utils import timezone
 from alignment.labels import Side
 from annotator.models import FeedbackSession, Judge, SessionStatus, StandingRule, Trace, User
 from annotator.services import session_clock
+from annotator.services.candidate_facts import facts
 from annotator.services.candidates import (
-    facts,
     for_what_is_missing,
     labels_now,
     strata,
