@@ -6,18 +6,16 @@ A temporary SQLite database is filled and removed again; with DATABASE_URL set, 
 must be empty. Times are medians of whole requests, from the middleware to the rendered HTML.
 """
 
-import argparse
-import os
 import random
-import statistics
 import sys
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench._pages import Browser, analyze, main
 
 REPEATS = 7
 CHUNK = 2_000
@@ -162,59 +160,26 @@ def filters(judge: Any) -> dict[str, str]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--traces", type=int, default=100_000)
-    count = parser.parse_args().traces
-    with tempfile.TemporaryDirectory() as folder:
-        address = os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/bench.sqlite3"
-        # The tests' settings: the page needs no collected static files, and no worker is told of anything.
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "TEST_DATABASE_URL": address,
-            "LOG_LEVEL": "ERROR",
-        }
-        measure(count)
-
-
 def measure(count: int) -> None:
     """Fill, ask, print."""
-    import django
-
-    django.setup()
-    from django.core.management import call_command
     from django.db import connection
-    from django.test import Client
-    from django.test.utils import CaptureQueriesContext
 
-    call_command("migrate", verbosity=0)
     started = time.perf_counter()
     lead, judge = fill(count)
     print(f"{connection.vendor}: {count:,} traces filled in {time.perf_counter() - started:.0f} s")
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    client = Client(SERVER_NAME="localhost")
-    client.force_login(lead)
-
-    def ask(path: str) -> tuple[float, int]:
-        times = []
-        for _ in range(REPEATS):
-            with CaptureQueriesContext(connection) as queries:
-                started = time.perf_counter()
-                response = client.get(path)
-                times.append((time.perf_counter() - started) * 1_000)
-            assert response.status_code == 200, (path, response.status_code)
-        return statistics.median(times), len(queries)
-
+    analyze()
+    browser = Browser(lead, repeats=REPEATS)
     slowest = 0.0
     print(f"  {'':26} {'page':>10}   {'count, asked for afterwards':>10}")
     for name, query in filters(judge).items():
-        page, queries = ask(f"/traces/?{query}")
-        count_ms, _ = ask(f"/traces/count?{query}")
-        slowest = max(slowest, page)
-        print(f"  {name:26} {page:7.1f} ms ({queries} queries) {count_ms:7.1f} ms")
+        page = browser.ask(f"/traces/?{query}")
+        counted = browser.ask(f"/traces/count?{query}")
+        slowest = max(slowest, page.passed)
+        print(
+            f"  {name:26} {page.passed:7.1f} ms ({page.queries} queries) {counted.passed:7.1f} ms"
+        )
     print(f"  slowest page: {slowest:.0f} ms (aim: below 100 ms)")
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, measure)
