@@ -38,7 +38,8 @@ def measure(count: int) -> None:
     load = ", ".join(f"{each:.0f}" for each in os.getloadavg())
     print(
         f"{connection.vendor}: {count:,} traces, {answers:,} answers, {len(rows):,} disagreements, "
-        f"filled in {time.perf_counter() - started:.0f} s; load of the machine {load}"
+        f"filled in {time.perf_counter() - started:.0f} s; load of the machine {load}",
+        flush=True,
     )
     browser = Browser(lead)
     answered = iter(judge.experiment.traces.exclude(assessments__source_type="HUMAN")[:200])

@@ -48,14 +48,15 @@ class KeptFigures:
         Args:
             work_out: Reads nothing but what `state_of` asks for.
         """
-        key = f"{self.judge.pk}:{work_out.__module__}.{work_out.__qualname__}:{self.state}"
-        kept: tuple[Figures] | None = caches["figures"].get(key)
-        if kept is not None:
-            return kept[0]
+        # Under one name for all states, because those of earlier ones are of no use any more and may be large.
+        key = f"{self.judge.pk}:{work_out.__module__}.{work_out.__qualname__}"
+        kept: tuple[str, Figures] | None = caches["figures"].get(key)
+        if kept is not None and kept[0] == self.state:
+            return kept[1]
         figures = work_out(self.judge)
         # What was written meanwhile may be in the figures, and be undone later: then they are of no state at all.
         if state_of(self.judge) == self.state:
-            caches["figures"].set(key, (figures,), _KEPT_SECONDS)
+            caches["figures"].set(key, (self.state, figures), _KEPT_SECONDS)
         return figures
 
 
