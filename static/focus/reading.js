@@ -96,6 +96,8 @@ function placeOf(node) {
   if (turn) return `turn ${turn.dataset.turn}`;
   const step = element.closest(".trace-step")?.querySelector(".step-name .strong");
   if (step) return `step ${step.textContent}`;
+  const document = element.closest("[data-document]");
+  if (document) return `document ${document.dataset.document}`;
   const field = element.closest(".named-field")?.querySelector(".named-field-name")?.textContent;
   const part = element.closest(".part-request") ? "request" : element.closest(".part-response") ? "response" : "trace";
   return field ? `${part}, ${field}` : part;

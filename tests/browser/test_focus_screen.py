@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from annotator.models import Assessment, FeedbackSession, Judge, User
+from annotator.models import Assessment, FeedbackSession, Judge, Span, User
 from tests.annotator.batch_world import create_batch
 from tests.browser.focus_helpers import answers_of, see_saved, see_title
 from tests.factories import create_feedback, create_judge, create_trace
@@ -114,6 +114,36 @@ def test_selected_words_become_a_reason_with_their_place(
     expect(page.get_by_text("Your batch is done.")).to_be_visible()
     given = Assessment.objects.human().get(author=alice)
     assert given.rationale == "“7” (turn 14)\nWhich street?"
+
+
+def test_words_of_a_document_are_quoted_with_its_number(
+    open_batch: Callable[[FeedbackSession], None],
+    page: Page,
+    alice: User,
+    quality: Judge,
+    barriers: Callable[[], list[str]],
+) -> None:
+    trace = create_trace(experiment=quality.experiment, question="May I return it?")
+    Span.objects.create(
+        trace=trace,
+        span_id="a1",
+        name="search_help",
+        span_type="RETRIEVER",
+        start_ns=1,
+        outputs=[
+            {"page_content": "Shipping is free.", "metadata": {"title": "Shipping"}},
+            {"page_content": f"Keep the bill. {'It helps. ' * 100} Then six **weeks**."},
+        ],
+    )
+    open_batch(create_batch(judges=[quality], reviewers=[alice], traces=[trace]))
+    assert barriers() == []
+    tops = page.locator(".document").evaluate_all("all => all.map((e) => e.offsetTop)")
+    assert tops == [tops[0]] * 2  # side by side
+    page.get_by_placeholder("Find").fill("weeks")
+    page.keyboard.press("Enter")
+    page.locator(".document strong", has_text="weeks").dblclick()
+    page.keyboard.press("q")
+    expect(page.get_by_label("Reason")).to_have_value("“weeks” (document 2)\n")
 
 
 def test_a_turn_is_rated_alone_before_the_whole_trace(
