@@ -209,7 +209,7 @@ class Recorder:
 
 def _setup(run: AlignmentRun) -> dict[str, Any]:
     """What was written down when the run was started; for one that waited through an upgrade, what holds now."""
-    return run.setup or runs.setup_of(run.judge)
+    return run.setup or runs.setup_of(run.judge, run.examples)
 
 
 def _record_result(

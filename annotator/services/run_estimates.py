@@ -40,8 +40,9 @@ def estimate(
     if not usable:
         return None
     model = model or judge.optimizer_model or version.model
-    examples = thaw(freeze(judge, usable), judge.sides)
-    setup = setup_of(judge)
+    frozen = freeze(judge, usable)
+    examples = thaw(frozen, judge.sides)
+    setup = setup_of(judge, frozen)
     split = split_of(
         judge.name,
         examples,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, replace
 from typing import Any
 
 from alignment.labels import Example
@@ -47,9 +48,7 @@ def freeze(judge: Judge, usable: Sequence[LabelledTrace]) -> list[dict[str, Any]
                     "trace_id": trace.trace_id,
                     "inputs": trace.inputs,
                     "outputs": trace.outputs,
-                    "metadata": {**trace.metadata, "conversation_id": trace.conversation_id}
-                    if trace.conversation_id
-                    else trace.metadata,
+                    "metadata": _metadata(trace),
                     "tags": trace.tags,
                     "spans": [asdict(span) for span in domain.spans],
                     "assessments": expectations.get(trace.pk, []),
@@ -61,6 +60,43 @@ def freeze(judge: Judge, usable: Sequence[LabelledTrace]) -> list[dict[str, Any]
             }
         )
     return frozen
+
+
+def kin_of(rows: Sequence[dict[str, Any]], held_out: AbstractSet[str], *, judge: Judge) -> set[str]:
+    """The frozen traces that are of one group with a trace held out earlier, be that one labelled still or not.
+
+    A held-out trace that has lost its label, or was deleted and imported again under another name, is not among the
+    labels; what is of its conversation or has its inputs must not be learnt from all the same.
+    """
+    frozen = [DomainTrace.from_dict({**row["trace"], "spans": []}) for row in rows]
+    missing = held_out - {trace.trace_id for trace in frozen}
+    if not missing:
+        return set()
+    groups = groups_of([*frozen, *_content_of(missing, judge)])
+    held_groups = {groups[name] for name in held_out if name in groups}
+    return {trace.trace_id for trace in frozen if groups[trace.trace_id] in held_groups}
+
+
+def _content_of(trace_ids: AbstractSet[str], judge: Judge) -> list[DomainTrace]:
+    """The traces as they are, or where they are gone as the last run that had them froze them."""
+    found = {
+        trace.trace_id: replace(trace.to_domain(spans=False), metadata=_metadata(trace))
+        for trace in judge.experiment.traces.filter(trace_id__in=trace_ids)
+    }
+    gone = trace_ids - found.keys()
+    for examples in judge.runs.order_by("-pk").values_list("examples", flat=True).iterator():
+        if gone <= found.keys():
+            break
+        for row in examples:
+            name = row["trace"]["trace_id"]
+            if name in gone and name not in found:
+                found[name] = DomainTrace.from_dict({**row["trace"], "spans": []})
+    return list(found.values())
+
+
+def _metadata(trace: Trace) -> dict[str, Any]:
+    conversation = {"conversation_id": trace.conversation_id} if trace.conversation_id else {}
+    return {**trace.metadata, **conversation}
 
 
 def thaw(rows: Sequence[dict[str, Any]], sides: Sides) -> list[Example]:

@@ -19,7 +19,7 @@ from annotator.services import judges, log
 from annotator.services.kept_figures import KeptFigures
 from annotator.services.queueing import send_on_commit
 from annotator.services.readiness import LabelledTrace, labelled_traces, readiness_from
-from annotator.services.run_examples import freeze
+from annotator.services.run_examples import freeze, kin_of
 from judges.calls import split_model
 from judges.errors import InvalidJudgeError, NotEnoughFeedbackError, OptimizerError
 from judges.values import value_key
@@ -233,6 +233,7 @@ def _start(
         raise NotEnoughFeedbackError(state.missing)
     if state.usable != len(usable):
         raise AssertionError(f"The meter counts {state.usable} labels, the run has {len(usable)}.")
+    examples = freeze(judge, usable)
     try:
         with transaction.atomic():
             run = AlignmentRun.objects.create(
@@ -252,9 +253,9 @@ def _start(
                     "max_calls": judge.max_calls if budget is None else budget.calls,
                     "max_cost": judge.max_cost if budget is None else budget.cost,
                 },
-                setup=setup_of(judge),
+                setup=setup_of(judge, examples),
                 labels_fingerprint=fingerprint(usable),
-                examples=freeze(judge, usable),
+                examples=examples,
                 excluded=[
                     {"trace_id": trace_id, "code": reason.code.value, "reason": reason.text}
                     for trace_id, reason in state.excluded
@@ -268,20 +269,25 @@ def _start(
     return run
 
 
-def setup_of(judge: Judge) -> dict[str, Any]:
-    """What decides a run's result besides its labels and its policy, as it is now."""
+def setup_of(judge: Judge, examples: list[dict[str, Any]]) -> dict[str, Any]:
+    """What decides a run's result besides its labels and its policy, as it is now.
+
+    Args:
+        judge: The judge.
+        examples: The frozen labels.
+    """
+    splits = list(judge.runs.values_list("split", flat=True))
+    held_out, train, selection = (
+        {trace_id for split in splits for trace_id in split.get(part, ())}
+        for part in ("held_out", "train", "selection")
+    )
+    learnt = train | selection
     return {
         "sides": judge.sides.to_dict(),
         "costs": judge.costs.to_dict(),
-        "held_out_before": _earlier(judge, "held_out"),
-        "learnt_before": sorted({*_earlier(judge, "train"), *_earlier(judge, "selection")}),
+        "held_out_before": sorted(held_out | (kin_of(examples, held_out, judge=judge) - learnt)),
+        "learnt_before": sorted(learnt),
     }
-
-
-def _earlier(judge: Judge, part: str) -> list[str]:
-    """Trace ids that earlier runs of the judge held out, or learnt from: they stay what they were."""
-    splits = judge.runs.values_list("split", flat=True)
-    return sorted({trace_id for split in splits for trace_id in split.get(part, ())})
 
 
 def labels_since_last_run(judge: Judge, usable: list[LabelledTrace]) -> int | None:

@@ -17,7 +17,7 @@ from alignment.labels import LabelRule
 from annotator.demo import model as demo_model
 from annotator.demo.http_stub import StubAnswer, StubServer
 from annotator.models import ActivityLog, AlignmentRun, Assessment, Judge, Team, User, WorkStatus
-from annotator.services import jobs, judges, label_previews, runs
+from annotator.services import feedback, jobs, judges, label_previews, runs
 from annotator.services.agreement import agreement_of
 from annotator.services.readiness import labelled_traces
 from judges.base import Judge as DomainJudge
@@ -205,6 +205,30 @@ def test_a_held_out_trace_stays_held_out_in_later_runs(
     assert set(first.split["held_out"]) < set(second.split["held_out"])
     learnt = set(first.split["train"]) | set(first.split["selection"])
     assert not learnt & set(second.split["held_out"])
+
+
+@pytest.mark.parametrize("how", ["its label is gone", "it was imported again"])
+def test_what_was_held_out_is_not_learnt_from_under_another_name(
+    judge: Judge, adam: User, alice: User, how: str
+) -> None:
+    first = finished(runs.start_run(actor=adam, judge=judge, params={"rule": HARMFUL}))
+    held = judge.experiment.traces.get(trace_id=first.split["held_out"][0])
+    double = create_trace(experiment=judge.experiment)
+    double.inputs, double.outputs = held.inputs, held.outputs
+    double.save()
+    create_verdict(judge=judge, trace=double, value="good")
+    create_feedback(judge=judge, trace=double, author=alice, value="good")
+    # With so few labels left to learn from, nothing more would be held out by itself.
+    gone = set(first.split["train"][:16])
+    if how == "its label is gone":
+        gone.add(held.trace_id)
+    else:
+        held.delete()
+    for each in Assessment.objects.human().filter(trace__trace_id__in=gone):
+        feedback.withdraw_feedback(author=alice, assessment=each)
+    second = finished(runs.start_run(actor=adam, judge=judge))
+    assert held.trace_id not in {row["trace"]["trace_id"] for row in second.examples}
+    assert double.trace_id in second.split["held_out"]
 
 
 def test_few_labels_are_cross_validated_and_the_run_says_so(
