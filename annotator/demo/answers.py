@@ -258,6 +258,28 @@ def _llm_milliseconds(answer: str, rng: random.Random) -> int:
     return 350 + len(answer) * 4 + rng.randrange(400)
 
 
+def _help_pages(topic: str) -> list[dict[str, Any]]:
+    """What the shop's search finds on a topic, the best first, named as MLflow's retrievers do."""
+    place = f"help/{topic.replace(' ', '-')}"
+    sections = (
+        (
+            "first steps",
+            "Ask for the order number, and repeat in your words what the customer wants.",
+        ),
+        ("what we promise", "Name a day. If it cannot be kept, say so before the customer asks."),
+        ("when it takes longer", "Apologise once, say what happens next, and who looks after it."),
+        ("whom to ask", "The colleagues of the second line answer within an hour on weekdays."),
+    )
+    return [
+        {
+            "page_content": f"**{topic.capitalize()}: {title}.** {text}",
+            "metadata": {"title": f"{topic.capitalize()}: {title}", "doc_uri": f"{place}#{number}"},
+            "score": round(0.94 - 0.11 * number, 2),
+        }
+        for number, (title, text) in enumerate(sections)
+    ]
+
+
 def _single(
     number: int,
     scenario: Scenario,
@@ -269,10 +291,7 @@ def _single(
     inputs, outputs = {"question": question}, {"answer": answer}
     steps = []
     if rng.random() < 0.6:
-        found = {
-            "articles": [f"help/{scenario.topic.replace(' ', '-')}"],
-            "matches": rng.randrange(1, 5),
-        }
+        found = _help_pages(scenario.topic)[: rng.randrange(1, 5)]
         steps.append(
             _Step(
                 name="search_help",
