@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import Counter
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from alignment.labels import LabelRule
-from annotator.ingest.jsonl import decode_traces
-from annotator.ingest.lines import UnreadableFileError
 from annotator.models import (
     ActivityLog,
     Assessment,
@@ -28,11 +20,13 @@ from annotator.models import (
     Team,
     Trace,
 )
-from annotator.records import Refusal
 from annotator.services.feedback import add_feedback, withdraw_feedback
 from annotator.services.judge_drafts import infer_value_type
 from judges.values import ValueKind, ValueType
+from tests.annotator.import_files import line, run, said, span, write
 from tests.factories import create_team, create_user
+
+__all__ = ["run", "write"]  # fixtures
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 COUNTS = {
@@ -41,58 +35,6 @@ COUNTS = {
     "xstest_refusal": {"traces": 450, "HUMAN": 1350, "LLM_JUDGE": 450, "CODE": 450, "judges": 1},
     "conture_dialogs": {"traces": 119, "HUMAN": 3935, "judges": 12},
 }
-
-
-def line(trace_id: object = "t-1", **fields: Any) -> dict[str, Any]:
-    return {
-        "trace_id": trace_id,
-        "inputs": {"question": "Why?"},
-        "outputs": {"answer": "So."},
-        **fields,
-    }
-
-
-def said(value: Any = "good", **fields: Any) -> dict[str, Any]:
-    return {
-        "name": "quality",
-        "value": value,
-        "source_type": "HUMAN",
-        "source_id": "anna",
-        **fields,
-    }
-
-
-@pytest.fixture
-def write(tmp_path: Path):
-    def write(*rows: dict[str, Any] | str | bytes) -> str:
-        path = tmp_path / "traces.jsonl"
-        path.write_bytes(
-            b"".join(
-                row
-                if isinstance(row, bytes)
-                else (row if isinstance(row, str) else json.dumps(row)).encode() + b"\n"
-                for row in rows
-            )
-        )
-        return str(path)
-
-    return write
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]):
-    """Runs the command; its output, what it refused, and the sentence it failed with."""
-
-    def run(path: str, *options: str, experiment: str = "shop") -> tuple[str, str, str]:
-        failure = ""
-        try:
-            call_command("import_traces", path, "--experiment", experiment, *options)
-        except CommandError as error:
-            failure = str(error)
-        captured = capsys.readouterr()
-        return captured.out, captured.err, failure
-
-    return run
 
 
 @pytest.mark.django_db
@@ -131,10 +73,6 @@ def test_the_number_of_queries_grows_with_chunks_not_with_traces(
     path = write(*rows)
     with django_assert_max_num_queries(75):
         run(path)
-
-
-def span(**fields: Any) -> dict[str, Any]:
-    return {"span_id": "s1", "name": "chat", "start_ns": 1_000, "end_ns": 2_000, **fields}
 
 
 @pytest.mark.django_db
@@ -343,223 +281,6 @@ def test_a_refused_line_leaves_no_mark_on_later_ones(write, run):
     assert set(Judge.objects.values_list("name", flat=True)) == {"quality", "polite"}
 
 
-WRONG_LINES = [
-    pytest.param("{", "line 1: Not valid JSON", id="broken JSON"),
-    pytest.param(
-        '[{"trace_id": "t"}]',
-        "line 1: The line is a list; write one JSON object per line.",
-        id="a list",
-    ),
-    pytest.param("null", "line 1: The line is a bare value", id="null"),
-    pytest.param('{"trace_id": 1' + "0" * 5000 + "}", "thousands of digits", id="endless number"),
-    pytest.param('{"a":' * 3000 + "1" + "}" * 3000, "nested deeper than 100 levels", id="deep"),
-    pytest.param({"inputs": {}}, "line 1, trace_id: It is missing", id="no trace id"),
-    pytest.param(line(7), "line 1, trace_id: It must be a text, not a number.", id="number as id"),
-    pytest.param(line("  "), "line 1, trace_id: It is empty", id="empty id"),
-    pytest.param(
-        line(" t"), "line 1, trace_id: “ t” begins or ends with a blank", id="blank in id"
-    ),
-    pytest.param(
-        line("t" * 201), "line 1, trace_id: It has 201 characters; 200 are allowed.", id="long id"
-    ),
-    pytest.param(
-        line("a\x00b"),
-        "line 1, trace_id: It holds a line break or another invisible",
-        id="NUL in id",
-    ),
-    pytest.param(line("a/../b"), "line 1, trace_id: A browser drops “.” and “..”", id="dots as id"),
-    pytest.param(
-        {"trace_id": "t"},
-        "line 1, inputs: There are neither inputs nor outputs",
-        id="nothing in it",
-    ),
-    pytest.param(
-        line(assesments=[]),
-        "line 1, assesments: This key is unknown; did you mean “assessments”?",
-        id="typo",
-    ),
-    pytest.param(
-        line(zzz=1),
-        "line 1, zzz: This key is unknown; put extra data into “metadata”.",
-        id="unknown key",
-    ),
-    pytest.param(line(state="FINE"), "line 1, state: “FINE” is none of OK, ERROR", id="state"),
-    pytest.param(
-        line(metadata=[]), "line 1, metadata: It must be a JSON object, not a list.", id="metadata"
-    ),
-    pytest.param(
-        line(tags={"a": 1}), "line 1, tags.a: A tag must be a text, not a number.", id="tag"
-    ),
-    pytest.param(
-        line(duration_ms=-1), "line 1, duration_ms: It must be a number from 0", id="negative"
-    ),
-    pytest.param(
-        line(duration_ms=math.nan), "line 1, duration_ms: It must be a number from 0", id="NaN"
-    ),
-    pytest.param(
-        line(request_time="soon"),
-        "line 1, request_time: “soon” is not a time; write it like",
-        id="time",
-    ),
-    pytest.param(
-        line(request_time=1e300), "line 1, request_time: “1e+300” is not a time", id="huge time"
-    ),
-    pytest.param(
-        line(request_time="0001-01-01T00:00:00+23:00"), "line 1, request_time", id="first year"
-    ),
-    pytest.param(
-        line(request_time=["x"]),
-        "line 1, request_time: It must be a time, not a list",
-        id="no time",
-    ),
-    pytest.param(
-        line(assessments={}), "line 1, assessments: It must be a list, not an object.", id="no list"
-    ),
-    pytest.param(
-        line(assessments=["good"]),
-        "line 1, assessments[0]: It must be an object, not a text.",
-        id="text",
-    ),
-    pytest.param(
-        line(assessments=[said(None)]), "assessments[0].value: There is no value", id="no value"
-    ),
-    pytest.param(
-        line(assessments=[said(math.nan)]), "NaN and infinity are no values", id="NaN value"
-    ),
-    pytest.param(
-        line(assessments=[said(10**16)]),
-        "The number is beyond ±1,000,000,000,000,000",
-        id="huge number",
-    ),
-    pytest.param(
-        line(assessments=[said({})]),
-        "It must be true, false, a number or a text",
-        id="object value",
-    ),
-    pytest.param(
-        line(assessments=[said("x" * 10_001)]),
-        "The text has 10,001 characters; 10,000",
-        id="long value",
-    ),
-    pytest.param(
-        line(assessments=[said("a\ud800")]), "It holds a NUL or half a character", id="surrogate"
-    ),
-    pytest.param(
-        line(assessments=[said(rationale="x" * 100_001)]),
-        "assessments[0].rationale: It has 100,001 characters; 100,000 are allowed.",
-        id="long rationale",
-    ),
-    pytest.param(
-        line(assessments=[said(source_type="human")]),
-        "assessments[0].source_type: “human” is unknown; use one of HUMAN, LLM_JUDGE, CODE.",
-        id="source type",
-    ),
-    pytest.param(
-        line(assessments=[{"name": "q"}]),
-        "assessments[0].source_type: It is missing",
-        id="keys missing",
-    ),
-    pytest.param(
-        line(assessments=[said(), said("bad")]),
-        "“anna” assesses “quality” a second time",
-        id="twice",
-    ),
-    pytest.param(
-        line(assessments=[said(type="opinion")]),
-        "It must be “feedback” or “expectation”.",
-        id="type",
-    ),
-    pytest.param(
-        line(spans=[span(end_ns=1)]), "spans[0].end_ns: The span ends before it starts.", id="span"
-    ),
-    pytest.param(
-        line(spans=[span(start_ns=2**63)]),
-        "spans[0].start_ns: It must be a number from 0",
-        id="late span",
-    ),
-    pytest.param(
-        line(spans=[span(), span()]), "spans[1].span_id: Another span of this trace", id="same span"
-    ),
-    pytest.param(
-        b'{"trace_id": "\xff"}\n',
-        "line 1: Byte 15 is not UTF-8; save the file as UTF-8.",
-        id="Latin 1",
-    ),
-]
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(("wrong", "sentence"), WRONG_LINES)
-def test_a_wrong_line_is_refused_with_its_place_and_remedy_and_the_others_are_kept(
-    wrong, sentence, write, run
-):
-    path = write(wrong, line("kept"))
-    _, err, failure = run(path)
-    assert sentence in err
-    assert failure == "1 line refused; all others are kept."
-    assert list(Trace.objects.values_list("trace_id", flat=True)) == ["kept"]
-
-
-@pytest.mark.django_db
-def test_bom_crlf_blank_lines_and_a_missing_last_line_end_do_no_harm(write, run):
-    first, second = json.dumps(line("a")).encode(), json.dumps(line("b")).encode()
-    out, _, failure = run(write(b"\xef\xbb\xbf" + first + b"\r\n\r\n  \n" + second))
-    assert failure == ""
-    assert "2 new traces" in out
-
-
-@pytest.mark.django_db
-def test_odd_characters_and_numbers_in_what_a_trace_carries_survive(write, run):
-    inputs = {"text": "NUL \x00 and half \ud83d", "number": math.inf, "deep": [[[1]]]}
-    path = write(line(inputs=inputs, assessments=[said(rationale="a\x00b\udc00")]))
-    assert run(path)[2] == ""
-    trace = Trace.objects.get()
-    assert trace.inputs == inputs
-    assert "\x00" not in trace.search_text + trace.request_preview
-    assert trace.assessments.get().rationale.startswith("ab")
-    assert "0 updated, 1 unchanged" in run(path)[0]
-
-
-@pytest.mark.django_db
-def test_a_trace_id_that_stands_twice_in_the_file_or_in_another_experiment_is_refused(write, run):
-    _, err, _ = run(write(line("a"), line("a", tags={"x": "y"})))
-    assert "line 2, trace_id: The same trace is on line 1 already" in err
-    _, err, _ = run(write(line("b"), line("a")), experiment="other")
-    assert "line 2, trace_id: The trace “a” is in another experiment already" in err
-    assert Trace.objects.get(trace_id="b").experiment.name == "other"
-    assert Trace.objects.get(trace_id="a").experiment.name == "shop"
-
-
-@pytest.mark.django_db
-def test_one_name_has_one_kind_of_value(write, run):
-    _, err, _ = run(write(line(assessments=[said(True)]), line("t-2", assessments=[said("yes")])))
-    assert (
-        "line 2, assessments[0].value: It is a text, but “quality” has true or false on line 1"
-        in err
-    )
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"", "The file is empty."),
-        (b"\x1f\x8b\x08\x00", "The file is compressed (gzip); unpack it first."),
-        (b"PK\x03\x04", "The file is compressed (zip); unpack it first."),
-        ("{}".encode("utf-16"), "The file is in UTF-16; save it as UTF-8."),
-    ],
-)
-def test_a_file_that_cannot_be_read_gets_one_sentence(content: bytes, sentence: str, write, run):
-    path = write(content)
-    assert run(path)[2] == f"{path}: {sentence}"
-
-
-@pytest.mark.django_db
-def test_no_file_and_a_directory_get_one_sentence(tmp_path: Path, run):
-    assert run(str(tmp_path / "none"))[2].startswith("There is no file")
-    assert run(str(tmp_path))[2] == f"“{tmp_path}” is a directory; name a file in it."
-
-
 @pytest.mark.django_db
 def test_the_experiment_goes_to_the_team_named_or_the_first_or_a_new_one(write, run):
     run(write(line("a")), experiment="one")
@@ -610,72 +331,3 @@ def test_an_import_is_in_the_activity_log(write, run):
 )
 def test_the_type_is_the_narrowest_that_all_values_have(values: list[Any], kind: ValueKind):
     assert infer_value_type(values).kind is kind
-
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-_KEYS = st.sampled_from(
-    [
-        "trace_id",
-        "inputs",
-        "outputs",
-        "metadata",
-        "assessments",
-        "spans",
-        "tags",
-        "state",
-        "request_time",
-        "duration_ms",
-    ]
-)
-
-
-@settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
-@given(
-    st.dictionaries(_KEYS, _JSON, max_size=5),
-    st.lists(
-        _JSON
-        | st.fixed_dictionaries(
-            {
-                "name": _JSON,
-                "value": _JSON,
-                "source_type": st.just("HUMAN") | _JSON,
-                "source_id": _JSON,
-            }
-        ),
-        max_size=2,
-    ),
-)
-@example({"trace_id": "t", "inputs": 1, "request_time": True}, [])
-@example({"trace_id": "t", "inputs": 1, "request_time": 10**400}, [])
-def test_any_json_is_decoded_or_refused_with_a_sentence(
-    data: dict[str, Any], assessments: list[Any]
-):
-    text = json.dumps({"assessments": assessments, **data})
-    (found,) = decode_traces(BytesIO(text.encode()))
-    if isinstance(found, Refusal):
-        assert str(found).startswith("line 1")
-        assert found.reason.endswith((".", "?"))
-    else:
-        assert 0 < len(found.trace_id) <= 200
-        assert all(each.name.strip() and each.source_id for each in found.assessments)
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(
-    st.binary(min_size=1, max_size=60)
-    | st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace"))
-)
-def test_any_bytes_are_read_or_refused_but_never_raise_anything_else(content: bytes):
-    try:
-        found = list(decode_traces(BytesIO(content)))
-    except UnreadableFileError:
-        return  # a sentence about the whole file
-    assert len(found) <= content.count(b"\n") + 1

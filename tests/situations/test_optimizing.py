@@ -201,6 +201,10 @@ def test_r23_a_judge_that_agrees_with_everything_is_left_alone_and_that_is_said(
     )
     assert result.decision.reason == ALREADY_ALIGNED
     assert stub.calls == len(result.split.held_out), "the held-out part is judged afresh, no more"
+    calls = stub.calls
+    for optimizer in (SIMBAAlignmentOptimizer(), GEPAAlignmentOptimizer()):  # in a notebook too
+        assert taught.align(traces_of(agreed), optimizer) is taught
+    assert stub.calls == calls
 
 
 def _too_few(judge: InstructionsJudge) -> None:
