@@ -82,17 +82,14 @@ class Screen:
 
     def context(self) -> dict[str, Any]:
         """The templates' names."""
-        session, own_end = (
-            self.step.assignment.item.session,
-            self.step.assignment.reviewer.closes_at,
-        )
-        now = timezone.now()
+        place = self.step.assignment
+        session, own_end, now = place.item.session, place.reviewer.closes_at, timezone.now()
         until = session.ends_for(own_end)
         return {
             **self.content,
             "session": session,
             "step": self.step,
-            "trace": self.step.assignment.item.trace,
+            "trace": place.item.trace,
             "batch": self.batch,
             "panel": self.panel,
             "progress": self.batch.progress if self.batch else None,
