@@ -94,6 +94,7 @@ def test_undo_opens_the_last_answer_again(
     see_title(page, "Question 1")
     expect(page.get_by_role("radio", name="poor")).to_be_checked()
     assert answers_of(alice) == []
+    expect(page.locator(".focus.is-live")).to_be_visible()  # a page of its own: its keys come last
     page.keyboard.press("2")
     see_title(page, "Question 2")
     assert eventually(lambda: answers_of(alice) == ["good"])
