@@ -29,7 +29,12 @@ from annotator.models import (
 )
 from annotator.models.assignments import ItemQuerySet
 from annotator.services import log
-from annotator.services.places import LONGEST_BEAT_SECONDS, has_free_place, lock_item
+from annotator.services.places import (
+    LONGEST_BEAT_SECONDS,
+    has_free_place,
+    lock_item,
+    waiting_state,
+)
 from annotator.services.session_checks import SessionError
 from judges.answers import clean_text
 
@@ -158,7 +163,7 @@ def save_draft(
             drafts[str(judge)] = kept
         state = current.state
         if current.is_waiting:
-            state = AssignmentState.DRAFT if drafts else AssignmentState.TODO
+            state = waiting_state(current, drafts)
         Assignment.objects.filter(pk=assignment.pk).update(
             drafts=drafts, drafted_at=now, state=state
         )
@@ -209,7 +214,7 @@ def take_up_again(*, user: User, assignment: Assignment, now: datetime | None = 
         was = assignment.state
         _write(
             assignment,
-            state=AssignmentState.DRAFT if assignment.drafts else AssignmentState.TODO,
+            state=waiting_state(assignment, assignment.drafts),
             given_back_at=None,
             reason="",
             reason_text="",

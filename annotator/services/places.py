@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -80,6 +80,13 @@ def note(assignment: Assignment, judge: Judge, *, span_id: str) -> None:
         }
     if assignment.state == AssignmentState.TODO:
         assignment.state = AssignmentState.DRAFT
+
+
+def waiting_state(assignment: Assignment, drafts: Mapping[str, object]) -> AssignmentState:
+    """Where a place that waits stands with these drafts: to do only while nothing was answered on it, by judge or by step."""
+    answers = Assessment.objects.human().filter(assignment=assignment)
+    is_begun = bool(drafts) or answers.exists()
+    return AssignmentState.DRAFT if is_begun else AssignmentState.TODO
 
 
 def store(assignment: Assignment, seconds: int) -> None:

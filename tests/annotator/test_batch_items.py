@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -152,6 +153,27 @@ def test_each_judge_has_a_tab_and_a_submit_goes_to_the_next_then_to_the_next_ite
     assert "?after=" in answer["Location"]
     assert state_of(first) == AssignmentState.DONE
     assert as_alice.get(item_address(first) + "?judge=99999").status_code == 404
+
+
+@pytest.mark.parametrize("way", ["the draft was cleared", "it was skipped and taken up again"])
+def test_an_answer_under_one_judge_stays_in_sight_while_the_other_judge_waits(
+    as_alice: Client, alice: User, judge: Judge, way: str
+) -> None:
+    other = create_judge(experiment=judge.experiment, name="tone")
+    session = create_batch(judges=[judge, other], reviewers=[alice])
+    first = batch(session, alice)[0]
+    as_alice.post(item_address(first, judge), {"value": "poor", "submission": "a1"})
+    if way == "the draft was cleared":
+        as_alice.post(item_address(first, other), {"action": "draft", "value": "good"})
+        as_alice.post(item_address(first, other), {"action": "draft"})
+    else:
+        as_alice.post(item_address(first, other), {"skip": "NOT_ENOUGH"})
+        first.refresh_from_db()
+        assignments.take_up_again(user=alice, assignment=first)
+    assert state_of(first) == AssignmentState.DRAFT
+    page = page_text(as_alice, item_address(first, judge))
+    assert 'data-state="done"' in page.split('id="focus-answer"')[1].split(">")[0]
+    assert re.search(r'value="poor"[^>]*\schecked', page)
 
 
 def test_a_step_and_a_turn_can_be_rated_alone_and_the_whole_trace_still_waits(
