@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from alignment.agreement import JudgeAgreement
 from alignment.intervals import Figure
+from alignment.judge_agreement import JudgeAgreement
 from alignment.sides import Side
 from alignment.versions import VersionComparison
 

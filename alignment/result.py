@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from alignment.agreement import JudgeAgreement
 from alignment.evaluation import Verdicts
 from alignment.experts import BesideExperts
 from alignment.gate import Decision
+from alignment.judge_agreement import JudgeAgreement
 from alignment.labels import Example, Reason, Side
 from alignment.split import Split
 from alignment.versions import VersionComparison

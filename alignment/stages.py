@@ -8,7 +8,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from alignment.agreement import JudgeAgreement, compare
 from alignment.estimates import Plan, plan_of
 from alignment.evaluation import FAILED, Verdicts, judge_all
 from alignment.events import (
@@ -19,6 +18,7 @@ from alignment.events import (
     StageFinished,
     StageStarted,
 )
+from alignment.judge_agreement import JudgeAgreement, compare
 from alignment.labels import Example, Reason, ReasonCode, Side
 from alignment.readiness import Thresholds, additions
 from alignment.result import hits, is_right

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import cycle
 from typing import Any
 
 from annotator.demo.content import delivery, products, returns, service
 from annotator.demo.content.scenario import Scenario
-from judges.entities import Span, Trace
+from annotator.demo.steps import Step, duration_ms, help_pages, llm_milliseconds, spans_of, trace_id
+from judges.entities import Trace
 
 SCENARIOS: tuple[Scenario, ...] = (
     *delivery.SCENARIOS,
@@ -132,7 +131,7 @@ def make_traces() -> tuple[DemoTrace, ...]:
         )
     rng.shuffle(made)
     return tuple(
-        DemoTrace(trace=trace, offset_s=age, duration_ms=_duration_ms(trace), qualities=qualities)
+        DemoTrace(trace=trace, offset_s=age, duration_ms=duration_ms(trace), qualities=qualities)
         for age, (trace, qualities) in zip(ages, made, strict=True)
     )
 
@@ -197,89 +196,6 @@ def _answer(
     return text
 
 
-def _trace_id(number: int) -> str:
-    return "tr-" + sha256(f"lumen-and-oak/{number}".encode()).hexdigest()[:32]
-
-
-def _span_id(number: int, place: int) -> str:
-    return sha256(f"lumen-and-oak/{number}/{place}".encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """One step below the root span: what it did and how long it took."""
-
-    name: str
-    span_type: str
-    inputs: Any
-    outputs: Any
-    milliseconds: int
-    error: str = ""
-
-
-def _spans(number: int, inputs: Any, outputs: Any, steps: Sequence[_Step]) -> tuple[Span, ...]:
-    clock = 2_000_000  # nanoseconds since the trace began
-    below = []
-    for place, step in enumerate(steps, start=1):
-        end = clock + step.milliseconds * 1_000_000
-        below.append(
-            Span(
-                span_id=_span_id(number, place),
-                parent_id=_span_id(number, 0),
-                name=step.name,
-                span_type=step.span_type,
-                start_ns=clock,
-                end_ns=end,
-                inputs=step.inputs,
-                outputs=step.outputs,
-                status="ERROR" if step.error else "OK",
-                status_message=step.error,
-                attributes={"model": "shop-assistant-2"} if step.span_type == "LLM" else {},
-            )
-        )
-        clock = end + 1_000_000
-    root = Span(
-        span_id=_span_id(number, 0),
-        name="shop_assistant",
-        span_type="AGENT",
-        start_ns=0,
-        end_ns=clock,
-        inputs=inputs,
-        outputs=outputs,
-    )
-    return (root, *below)
-
-
-def _duration_ms(trace: Trace) -> int:
-    return (trace.spans[0].end_ns or 0) // 1_000_000
-
-
-def _llm_milliseconds(answer: str, rng: random.Random) -> int:
-    return 350 + len(answer) * 4 + rng.randrange(400)
-
-
-def _help_pages(topic: str) -> list[dict[str, Any]]:
-    """What the shop's search finds on a topic, the best first, named as MLflow's retrievers do."""
-    place = f"help/{topic.replace(' ', '-')}"
-    sections = (
-        (
-            "first steps",
-            "Ask for the order number, and repeat in your words what the customer wants.",
-        ),
-        ("what we promise", "Name a day. If it cannot be kept, say so before the customer asks."),
-        ("when it takes longer", "Apologise once, say what happens next, and who looks after it."),
-        ("whom to ask", "The colleagues of the second line answer within an hour on weekdays."),
-    )
-    return [
-        {
-            "page_content": f"**{topic.capitalize()}: {title}.** {text}",
-            "metadata": {"title": f"{topic.capitalize()}: {title}", "doc_uri": f"{place}#{number}"},
-            "score": round(0.94 - 0.11 * number, 2),
-        }
-        for number, (title, text) in enumerate(sections)
-    ]
-
-
 def _single(
     number: int,
     scenario: Scenario,
@@ -291,9 +207,9 @@ def _single(
     inputs, outputs = {"question": question}, {"answer": answer}
     steps = []
     if rng.random() < 0.6:
-        found = _help_pages(scenario.topic)[: rng.randrange(1, 5)]
+        found = help_pages(scenario.topic)[: rng.randrange(1, 5)]
         steps.append(
-            _Step(
+            Step(
                 name="search_help",
                 span_type="RETRIEVER",
                 inputs={"query": scenario.topic},
@@ -306,19 +222,19 @@ def _single(
         {"role": "user", "content": question},
     ]
     steps.append(
-        _Step(
+        Step(
             name="chat",
             span_type="LLM",
             inputs={"messages": asked},
             outputs={"role": "assistant", "content": answer},
-            milliseconds=_llm_milliseconds(answer, rng),
+            milliseconds=llm_milliseconds(answer, rng),
         )
     )
     return Trace(
-        trace_id=_trace_id(number),
+        trace_id=trace_id(number),
         inputs=inputs,
         outputs=outputs,
-        spans=_spans(number, inputs, outputs, steps),
+        spans=spans_of(number, inputs, outputs, steps),
         tags={"channel": rng.choice(("web chat", "email", "app")), "topic": scenario.topic},
         metadata={"customer": slots["name"], "assistant_version": rng.choice(("2.3", "2.4"))},
     )
@@ -375,21 +291,21 @@ def _conversation(
     ]
     inputs, outputs = {"messages": messages}, {"message": {"role": "assistant", "content": answer}}
     arguments = {"order_id": slots["order"]}
-    lookup = _Step(
+    lookup = Step(
         name="lookup_order",
         span_type="TOOL",
         inputs=arguments,
         outputs=found,
         milliseconds=rng.randrange(60, 420),
     )
-    decide = _Step(
+    decide = Step(
         name="chat",
         span_type="LLM",
         inputs={"messages": messages[:3]},
         outputs=messages[3],
         milliseconds=rng.randrange(300, 900),
     )
-    failed = _Step(
+    failed = Step(
         name="lookup_order",
         span_type="TOOL",
         inputs=arguments,
@@ -397,19 +313,19 @@ def _conversation(
         milliseconds=3000,
         error="The order service did not answer within 3 s.",
     )
-    write = _Step(
+    write = Step(
         name="chat",
         span_type="LLM",
         inputs={"messages": messages},
         outputs=outputs["message"],
-        milliseconds=_llm_milliseconds(answer, rng),
+        milliseconds=llm_milliseconds(answer, rng),
     )
     steps = [decide, *([failed] if number % CONVERSATIONS in {3, 11} else []), lookup, write]
     return Trace(
-        trace_id=_trace_id(number),
+        trace_id=trace_id(number),
         inputs=inputs,
         outputs=outputs,
-        spans=_spans(number, inputs, outputs, steps),
+        spans=spans_of(number, inputs, outputs, steps),
         tags={"channel": "web chat", "topic": scenario.topic},
         metadata={
             "customer": slots["name"],

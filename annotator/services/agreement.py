@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alignment.agreement import HumanAgreement, JudgeAgreement, among_people, compare
+from alignment.agreement import HumanAgreement, among_people
+from alignment.judge_agreement import JudgeAgreement, compare
 from alignment.sides import Side
 from annotator.models import (
     AlignmentRun,

@@ -14,9 +14,9 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from alignment.agreement import compare
 from alignment.drift import ControlPoint, Round, Tally, control_chart, round_of
 from alignment.intervals import Figure
+from alignment.judge_agreement import compare
 from alignment.labels import LabelRule, Settled, Vote, settle
 from alignment.sides import Side
 from annotator.models import (

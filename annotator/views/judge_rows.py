@@ -9,8 +9,8 @@ from datetime import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from alignment.agreement import compare
 from alignment.intervals import Figure
+from alignment.judge_agreement import compare
 from alignment.readiness import TraceState, readiness
 from annotator.models import AlignmentRun, Assessment, Judge, Label
 from annotator.presenters.state import Meter, StateChip, judge_state, meter

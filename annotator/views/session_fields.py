@@ -16,6 +16,7 @@ CLOCK_FORMATS = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S")
 CLOCK_ERROR = "Write the day and the time as 2026-03-31 17:00."
 _NO_PLACES = ("Etc/", "SystemV/", "posix", "right/", "localtime", "Factory")
 
+MOST_WEIGHT = 100
 USUAL_SHARED = 3
 # Of the answers that it takes without any that are shared.
 MOST_EXTRA = 0.3
@@ -91,6 +92,13 @@ def experts_first(people: Iterable[User], roles: Mapping[int, str]) -> list[str]
     people = list(people)
     experts = [user for user in people if roles.get(user.pk) == Role.EXPERT]
     return [str(user.pk) for user in experts or people]
+
+
+def weight_in(text: str) -> int | None:
+    """The weight of a stratum, a whole number from 0 to MOST_WEIGHT; None when the text is none."""
+    text = text.strip()
+    is_number = text.isascii() and text.isdecimal() and len(text) < 9
+    return int(text) if is_number and int(text) <= MOST_WEIGHT else None
 
 
 def pks_in(text: str) -> list[int]:

@@ -30,6 +30,7 @@ from annotator.services.session_checks import (
 from annotator.services.session_plans import Mix
 from annotator.views.judge_forms import dress
 from annotator.views.session_fields import (
+    MOST_WEIGHT,
     ClockField,
     batch_that_fits,
     moment_at,
@@ -37,6 +38,7 @@ from annotator.views.session_fields import (
     pks_in,
     shared_that_fits,
     time_zones,
+    weight_in,
 )
 
 STEPS = ("what", "who", "when")
@@ -49,7 +51,6 @@ DIMENSIONS = [
 ]
 STRATUM = "mix:"
 GUIDELINE = "guideline_"
-MOST_WEIGHT = 100
 _OF_STEP = {
     "what": {
         "name", "goal", "judges", "total", "random_share", "by", "with_reviewed", "with_unjudged", "with_taken",
@@ -252,7 +253,7 @@ class SessionForm(forms.Form):
         return {
             name.removeprefix(STRATUM): float(weight)
             for name, text in source.items()
-            if name.startswith(STRATUM) and (weight := _weight(str(text))) is not None
+            if name.startswith(STRATUM) and (weight := weight_in(str(text))) is not None
         }
 
     def weights_of(self, strata: Sequence[str]) -> dict[str, float]:
@@ -338,7 +339,7 @@ class SessionForm(forms.Form):
                 f"{overlap} people are to answer each trace, but only {people} review; choose more people or a lower number.",
             )
         for name, text in self.data.items():
-            if name.startswith(STRATUM) and str(text).strip() and _weight(str(text)) is None:
+            if name.startswith(STRATUM) and str(text).strip() and weight_in(str(text)) is None:
                 self.add_error(
                     None,
                     f"The weight of “{name.removeprefix(STRATUM)[:80]}” is no whole number from 0 to {MOST_WEIGHT}.",
@@ -397,9 +398,3 @@ class SessionForm(forms.Form):
             ],
             initial=str(judge.guideline_id),
         )
-
-
-def _weight(text: str) -> int | None:
-    text = text.strip()
-    is_number = text.isascii() and text.isdecimal() and len(text) < 9
-    return int(text) if is_number and int(text) <= MOST_WEIGHT else None

@@ -20,8 +20,8 @@ from annotator.models import (
 )
 from annotator.services.session_checks import SETTINGS
 from annotator.services.session_plans import Mix, labels_missing, suggested_mix
-from annotator.views.session_fields import clock_at, experts_first
-from annotator.views.session_forms import MOST_WEIGHT, STRATUM
+from annotator.views.session_fields import MOST_WEIGHT, clock_at, experts_first
+from annotator.views.session_forms import STRATUM
 
 USUAL_GRACE_MINUTES = 60
 OPEN_FOR = timedelta(days=3)

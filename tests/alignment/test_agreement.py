@@ -16,7 +16,6 @@ from statsmodels.stats import inter_rater
 
 from alignment.agreement import (
     among_people,
-    compare,
     fleiss_kappa,
     krippendorff_alpha,
     pairwise_cohen_kappa,
@@ -24,6 +23,7 @@ from alignment.agreement import (
     strength_of,
 )
 from alignment.intervals import Figure
+from alignment.judge_agreement import compare
 from alignment.sides import Side, Sides
 
 steady = settings(derandomize=True, database=None, deadline=None, max_examples=60)

@@ -11,14 +11,9 @@ from typing import Any
 
 import pytest
 
-from alignment.agreement import (
-    among_people,
-    compare,
-    fleiss_kappa,
-    krippendorff_alpha,
-    percent_agreement,
-)
+from alignment.agreement import among_people, fleiss_kappa, krippendorff_alpha, percent_agreement
 from alignment.intervals import Figure
+from alignment.judge_agreement import compare
 from judges.values import Value
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"

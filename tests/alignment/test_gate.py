@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from alignment.agreement import compare
 from alignment.gate import Decision, GatePolicy, Outcome, decide
+from alignment.judge_agreement import compare
 from alignment.sides import Side, Sides
 from alignment.versions import compare_versions
 

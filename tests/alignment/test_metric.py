@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.agreement import compare
 from alignment.calibration import fit_calibration
 from alignment.experts import beside_experts, one_experts_error, true_accuracy
 from alignment.gate import MINUS, GatePolicy, Outcome, decide
+from alignment.judge_agreement import compare
 from alignment.labels import Example
 from alignment.metric import Costs, Metric
 from alignment.sides import Side, Sides

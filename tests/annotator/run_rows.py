@@ -6,7 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from alignment.agreement import compare, compare_versions
+from alignment.judge_agreement import compare
+from alignment.versions import compare_versions
 from annotator.models import AlignmentRun, Judge, JudgeVersion, WorkStatus
 
 LABELS = {"tr-a": "good", "tr-b": "poor", "tr-c": "poor", "tr-d": "good"}

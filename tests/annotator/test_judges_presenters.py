@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from alignment.agreement import compare
 from alignment.intervals import Figure
+from alignment.judge_agreement import compare
 from alignment.labels import Reason, ReasonCode
 from alignment.readiness import Thresholds, TraceState, readiness
 from alignment.sides import Side, Sides

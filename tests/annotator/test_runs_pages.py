@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from alignment.agreement import compare
+from alignment.judge_agreement import compare
 from annotator.models import AlignmentRun, Judge, Role, Team, User, WorkStatus
 from tests.annotator.run_rows import LABELS, create_run, finished_run
 from tests.factories import (
