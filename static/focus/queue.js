@@ -45,11 +45,19 @@ async function sendAll() {
   for (let entry = waiting()[0]; entry; entry = waiting()[0]) {
     stuck = await send(entry);
     if (stuck) {
+      keep(waiting().map(withoutWish));
       tellWaiting(stuck);
       retry = setTimeout(flush, RETRY_MS);
       return;
     }
   }
+}
+
+// What it was to bring along is asked for by itself now; an item that cannot be drawn must not keep an answer from arriving.
+function withoutWish(entry) {
+  const body = new URLSearchParams(entry.body);
+  body.delete("ahead");
+  return { ...entry, body: body.toString(), ahead: "" };
 }
 
 const tellWaiting = (why) => tell("queue:waiting", { count: waiting().length, why });

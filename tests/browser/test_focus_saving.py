@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from annotator.models import Assessment, Assignment, FeedbackSession, Judge, User
 from annotator.presenters.words import DASH
@@ -62,6 +62,33 @@ def test_a_connection_that_comes_back_sends_what_waited(
     page.keyboard.press("2")
     expect(page.get_by_text("Your batch is done.")).to_be_visible()
     assert answers_of(alice) == ["excellent", "good"]
+
+
+def test_an_item_that_cannot_be_drawn_keeps_no_answer_from_arriving(
+    open_batch: Callable[[FeedbackSession], None], page: Page, alice: User, quality: Judge
+) -> None:
+    session = create_batch(judges=[quality], reviewers=[alice], items=5)
+    last = batch(session, alice)[4].pk
+    wishes: list[str] = []
+
+    def fail_where_it_is_wished(route: Route) -> None:
+        body = route.request.post_data or ""
+        if f"ahead={last}" in body:
+            wishes.append(body)
+            route.fulfill(status=500, body="It cannot be drawn.")
+        else:
+            route.continue_()
+
+    page.route("**/review/**", fail_where_it_is_wished)
+    open_batch(session)
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("4")
+    see_title(page, "Question 2")
+    see_saved(page, "The server does not answer")
+    page.evaluate("dispatchEvent(new Event('online'))")  # tries again at once
+    see_saved(page, "Submitted")
+    assert answers_of(alice) == ["poor"]
+    assert len(wishes) == 1
 
 
 def test_a_draft_is_saved_after_a_silence_and_comes_back(
